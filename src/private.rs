@@ -1,0 +1,49 @@
+//! What the attribute macros expand to; not for use by hand, and free to change in any release.
+
+pub use midair_trampolines::function::{FunctionHead, FunctionParts, FunctionRecord, Origin};
+pub use midair_trampolines::own_section;
+pub use midair_trampolines::section::Section;
+pub use midair_trampolines::shape::{Fallback, Probe, Shape};
+pub use midair_trampolines::text::{RawText, packed_len};
+
+pub use crate::start::first_call;
+
+/// Gives the address `code` the type of `_witness`.
+///
+/// The witness is the body coerced to a function pointer, so that the compiler infers every type
+/// and lifetime of the signature and the macro has to spell none.
+///
+/// # Safety
+/// - `F` is a function pointer type.
+/// - `code` is a function of exactly that type: the body itself, its shim, or a later body whose
+///   signature and layouts were checked to be equal.
+#[inline(always)]
+pub unsafe fn like<F: Copy>(_witness: F, code: *const ()) -> F {
+    const { assert!(size_of::<F>() == size_of::<*const ()>()) };
+    // SAFETY: the caller says that `F` is a function pointer of this code's type; the sizes were
+    // compared above.
+    unsafe { std::mem::transmute_copy(&code) }
+}
+
+/// The shape of the type `$ty` at place `$place` of a signature.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __midair_shape {
+    ($place:expr, $ty:ty) => {{
+        #[allow(unused_imports, reason = "in scope only for types that nothing is known of")]
+        use $crate::__private::Fallback as _;
+        $crate::__private::Shape::new(
+            $place,
+            <$crate::__private::Probe<$ty>>::EXTENT,
+            <$crate::__private::Probe<$ty>>::BEHIND,
+        )
+    }};
+}
+
+pub use crate::__midair_shape as shape;
+
+/// The shape of `!`, which cannot be probed on stable Rust.
+#[must_use]
+pub const fn never(place: u32) -> Shape {
+    Shape::new(place, Some((0, 1)), None)
+}

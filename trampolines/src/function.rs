@@ -1,0 +1,437 @@
+//! The record of a hot function: what the macro emits, and what is read back from it.
+
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use crate::Slot;
+use crate::hash::Hash;
+use crate::record::{Fields, Header, Kind, Malformed, Raw};
+use crate::shape::{SHAPE_LEN, Shape};
+use crate::text::{RawText, len_u32, pack};
+
+/// The fixed part of a function record.
+///
+/// `hash` fields and lengths are read from the file; everything from `slot` on is filled by the
+/// loader and lives only in a running program.
+#[repr(C)]
+#[derive(Debug)]
+pub struct FunctionHead {
+    header: Header,
+    signature_hash: u64,
+    layout_hash: u64,
+    body_hash: u64,
+    flags: u32,
+    shapes: u32,
+    name_len: u32,
+    signature_len: u32,
+    version_len: u32,
+    file_len: u32,
+    types_len: u32,
+    line: u32,
+    slot: Slot,
+    body: CodeAddress,
+    shim: CodeAddress,
+    guarded: CodeAddress,
+    router: CodeAddress,
+    resume: AtomicPtr<()>,
+    origin: &'static Origin,
+}
+
+/// Where the crate of a hot function lies on the machine that compiled it.
+#[repr(C)]
+#[derive(Debug)]
+pub struct Origin {
+    /// The folder of the package's `Cargo.toml`; empty when cargo did not compile it.
+    pub manifest_dir: RawText,
+}
+
+/// An address of code inside a record, filled by the loader.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug)]
+pub struct CodeAddress(*const ());
+
+// SAFETY: an address that is only compared, stored into a slot or called by macro-made code.
+unsafe impl Send for CodeAddress {}
+// SAFETY: as for `Send`; the field itself is never written after the loader filled it.
+unsafe impl Sync for CodeAddress {}
+
+/// Everything the macro knows about one hot function.
+#[derive(Debug)]
+pub struct FunctionParts<'a, const SHAPES: usize> {
+    /// `module::path::name`, with the type for methods.
+    pub name: &'a str,
+    /// The normalised signature: what must be equal for a call to be right.
+    pub signature: &'a str,
+    /// The version of the crate.
+    pub version: &'a str,
+    /// The source file, as the compiler names it.
+    pub file: &'a str,
+    /// The texts of the types that `shapes` describe, one a line.
+    pub types: &'a str,
+    /// The line of the function in `file`.
+    pub line: u32,
+    /// Hash of the tokens of the body.
+    pub body_hash: u64,
+    /// What the compiler says of every type in the signature.
+    pub shapes: [Shape; SHAPES],
+    /// The user's code.
+    pub body: *const (),
+    /// Starts the runtime, settles the slot, and calls on.
+    pub shim: *const (),
+    /// Where the crate lies.
+    pub origin: &'static Origin,
+}
+
+/// The record of one hot function, as it stands in the link section.
+#[repr(C, align(8))]
+#[derive(Debug)]
+pub struct FunctionRecord<const SHAPES: usize, const TEXT: usize> {
+    head: FunctionHead,
+    shapes: [Shape; SHAPES],
+    text: [u8; TEXT],
+}
+
+impl<const SHAPES: usize, const TEXT: usize> FunctionRecord<SHAPES, TEXT> {
+    /// The record that holds `parts`; `TEXT` is [`packed_len`](crate::text::packed_len) of
+    /// `[name, signature, version, file, types]`.
+    ///
+    /// # Panics
+    /// When a text or the record is longer than 4 GiB; in a `static` that is a compile error.
+    #[must_use]
+    #[cfg(not(loom))]
+    pub const fn new(parts: FunctionParts<'static, SHAPES>) -> Self {
+        Self {
+            head: FunctionHead {
+                header: Header::new(Kind::Function, size_of::<Self>()),
+                signature_hash: signature_hash(parts.signature),
+                layout_hash: layout_hash(&parts.shapes),
+                body_hash: parts.body_hash,
+                flags: 0,
+                shapes: SHAPES as u32,
+                name_len: len_u32(parts.name),
+                signature_len: len_u32(parts.signature),
+                version_len: len_u32(parts.version),
+                file_len: len_u32(parts.file),
+                types_len: len_u32(parts.types),
+                line: parts.line,
+                slot: Slot::new(parts.shim),
+                body: CodeAddress(parts.body),
+                shim: CodeAddress(parts.shim),
+                guarded: CodeAddress(std::ptr::null()),
+                router: CodeAddress(std::ptr::null()),
+                resume: AtomicPtr::new(std::ptr::null_mut()),
+                origin: parts.origin,
+            },
+            shapes: parts.shapes,
+            text: pack(&[parts.name, parts.signature, parts.version, parts.file, parts.types]),
+        }
+    }
+
+    /// The code that a call made now runs.
+    #[inline(always)]
+    #[must_use]
+    pub fn target(&self) -> *const () {
+        self.head.slot.target()
+    }
+
+    /// The fixed part.
+    #[must_use]
+    pub const fn head(&self) -> &FunctionHead {
+        &self.head
+    }
+}
+
+const fn signature_hash(signature: &str) -> u64 {
+    Hash::new().bytes(signature.as_bytes()).finish()
+}
+
+const fn layout_hash(shapes: &[Shape]) -> u64 {
+    let mut hash = Hash::new();
+    let mut at = 0;
+    while at < shapes.len() {
+        hash = hash.word(shapes[at].place as u64).word(shapes[at].hash);
+        at += 1;
+    }
+    hash.finish()
+}
+
+impl FunctionHead {
+    /// The slot that this image's callers go through.
+    #[must_use]
+    pub const fn slot(&self) -> &Slot {
+        &self.slot
+    }
+
+    /// The code of this function in this image.
+    #[must_use]
+    pub const fn body(&self) -> *const () {
+        self.body.0
+    }
+
+    /// Where the crate lies on the machine that compiled it.
+    #[must_use]
+    pub const fn origin(&self) -> &'static Origin {
+        self.origin
+    }
+
+    /// Moves the slot from the shim to where calls are to go on, and returns what it then holds.
+    ///
+    /// That is the body, or what [`rearm`](Self::rearm) found in the slot.
+    pub fn settle(&self) -> *const () {
+        // Acquire: pairs with the Release in `rearm`.
+        let resume = self.resume.load(Ordering::Acquire).cast_const();
+        let onward = if resume.is_null() { self.body.0 } else { resume };
+        self.slot.settle(self.shim.0, onward)
+    }
+
+    /// Sends the next call through the shim once more, then on to where it goes today.
+    ///
+    /// Only for a process that has just been forked and has no other thread yet: a commit between
+    /// the two stores would be lost.
+    pub fn rearm(&self) {
+        let current = self.slot.target();
+        if current == self.shim.0 {
+            return;
+        }
+        // Release: pairs with the Acquire in `settle`.
+        self.resume.store(current.cast_mut(), Ordering::Release);
+        self.slot.retarget(self.shim.0);
+    }
+}
+
+/// A function record as it was read from a file or from memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Function {
+    /// Offset of the record from the start of the section, in bytes.
+    pub offset: usize,
+    /// `module::path::name`, with the type for methods.
+    pub name: String,
+    /// The normalised signature.
+    pub signature: String,
+    /// The version of the crate.
+    pub version: String,
+    /// The source file, as the compiler named it.
+    pub file: String,
+    /// The line of the function in `file`.
+    pub line: u32,
+    /// Hash of `signature`.
+    pub signature_hash: u64,
+    /// Hash of all shapes.
+    pub layout_hash: u64,
+    /// Hash of the tokens of the body.
+    pub body_hash: u64,
+    /// Every type in the signature: its text and its shape.
+    pub types: Vec<(String, Shape)>,
+}
+
+impl Function {
+    /// Reads the function record `raw`.
+    ///
+    /// # Errors
+    /// [`Malformed`] when a field contradicts another, or a hash its contents.
+    pub fn read(raw: Raw<'_>) -> Result<Self, Malformed> {
+        const SHAPES: usize = size_of::<FunctionHead>();
+        let fields = Fields::new(raw, 0);
+        let count = fields.word32(offset(Field::Shapes))? as usize;
+        let texts = count
+            .checked_mul(SHAPE_LEN)
+            .and_then(|len| len.checked_add(SHAPES))
+            .filter(|texts| *texts <= raw.bytes.len())
+            .ok_or_else(|| fields.field("more types than it has room for"))?;
+        let mut fields = Fields::new(raw, texts);
+        let name = fields.text(fields.word32(offset(Field::NameLen))?)?;
+        let signature = fields.text(fields.word32(offset(Field::SignatureLen))?)?;
+        let version = fields.text(fields.word32(offset(Field::VersionLen))?)?;
+        let file = fields.text(fields.word32(offset(Field::FileLen))?)?;
+        let labels = fields.text(fields.word32(offset(Field::TypesLen))?)?;
+        let shapes = (0..count)
+            .map(|index| read_shape(&fields, SHAPES + index * SHAPE_LEN))
+            .collect::<Result<Vec<_>, _>>()?;
+        let labels: Vec<_> = labels.lines().map(str::to_owned).collect();
+        if labels.len() != shapes.len() {
+            return Err(fields.field("it does not name as many types as it describes"));
+        }
+        if name.is_empty() {
+            return Err(fields.field("it has no name"));
+        }
+        let function = Self {
+            offset: raw.offset,
+            signature_hash: fields.word64(offset(Field::SignatureHash))?,
+            layout_hash: fields.word64(offset(Field::LayoutHash))?,
+            body_hash: fields.word64(offset(Field::BodyHash))?,
+            line: fields.word32(offset(Field::Line))?,
+            name,
+            signature,
+            version,
+            file,
+            types: labels.into_iter().zip(shapes).collect(),
+        };
+        function.check_hashes(&fields)?;
+        Ok(function)
+    }
+
+    fn check_hashes(&self, fields: &Fields<'_>) -> Result<(), Malformed> {
+        if self.signature_hash != signature_hash(&self.signature) {
+            return Err(fields.field("the signature's hash is not that of its text"));
+        }
+        let shapes: Vec<_> = self.types.iter().map(|(_, shape)| *shape).collect();
+        let intact = shapes.iter().all(|shape| {
+            let own = (shape.align != 0).then_some((shape.size as usize, shape.align as usize));
+            let inner = (shape.inner_align != 0)
+                .then_some((shape.inner_size as usize, shape.inner_align as usize));
+            Shape::new(shape.place, own, inner).hash == shape.hash
+        });
+        if !intact || self.layout_hash != layout_hash(&shapes) {
+            return Err(fields.field("the layout's hash is not that of its types"));
+        }
+        Ok(())
+    }
+}
+
+fn read_shape(fields: &Fields<'_>, at: usize) -> Result<Shape, Malformed> {
+    Ok(Shape {
+        hash: fields.word64(at)?,
+        size: fields.word64(at + 8)?,
+        inner_size: fields.word64(at + 16)?,
+        align: fields.word32(at + 24)?,
+        inner_align: fields.word32(at + 28)?,
+        place: fields.word32(at + 32)?,
+        depth: fields.word32(at + 36)?,
+    })
+}
+
+/// The fields that are read from a file.
+#[derive(Clone, Copy)]
+enum Field {
+    SignatureHash,
+    LayoutHash,
+    BodyHash,
+    Shapes,
+    NameLen,
+    SignatureLen,
+    VersionLen,
+    FileLen,
+    TypesLen,
+    Line,
+}
+
+const fn offset(field: Field) -> usize {
+    use std::mem::offset_of;
+    match field {
+        Field::SignatureHash => offset_of!(FunctionHead, signature_hash),
+        Field::LayoutHash => offset_of!(FunctionHead, layout_hash),
+        Field::BodyHash => offset_of!(FunctionHead, body_hash),
+        Field::Shapes => offset_of!(FunctionHead, shapes),
+        Field::NameLen => offset_of!(FunctionHead, name_len),
+        Field::SignatureLen => offset_of!(FunctionHead, signature_len),
+        Field::VersionLen => offset_of!(FunctionHead, version_len),
+        Field::FileLen => offset_of!(FunctionHead, file_len),
+        Field::TypesLen => offset_of!(FunctionHead, types_len),
+        Field::Line => offset_of!(FunctionHead, line),
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::{Function, FunctionParts, FunctionRecord, Origin};
+    use crate::record::{Malformed, records};
+    use crate::shape::{Fallback as _, Probe, Shape};
+    use crate::text::{RawText, packed_len};
+
+    const TEXTS: [&str; 5] = ["game::update", "fn(u32)->u8", "1.2.3", "src/lib.rs", "u32\nu8"];
+    static ORIGIN: Origin = Origin { manifest_dir: RawText::new("/game") };
+    static RECORD: FunctionRecord<2, { packed_len(&TEXTS) }> =
+        FunctionRecord::new(FunctionParts {
+            name: TEXTS[0],
+            signature: TEXTS[1],
+            version: TEXTS[2],
+            file: TEXTS[3],
+            types: TEXTS[4],
+            line: 7,
+            body_hash: 42,
+            shapes: [
+                Shape::new(1, <Probe<u32>>::EXTENT, <Probe<u32>>::BEHIND),
+                Shape::new(0, <Probe<u8>>::EXTENT, <Probe<u8>>::BEHIND),
+            ],
+            body: body as *const (),
+            shim: shim as *const (),
+            origin: &ORIGIN,
+        });
+
+    fn body() {}
+    fn shim() {
+        std::hint::black_box(1);
+    }
+
+    fn bytes() -> Vec<u8> {
+        let start = std::ptr::from_ref(&RECORD).cast::<u8>();
+        // SAFETY: the whole record, which lives for ever; no test retargets its slot while this
+        // reads (the one that does owns its record).
+        unsafe { std::slice::from_raw_parts(start, size_of_val(&RECORD)) }.to_vec()
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let bytes = bytes();
+        let function = Function::read(records(&bytes).unwrap()[0]).unwrap();
+        assert_eq!(function.name, "game::update");
+        assert_eq!(function.signature, "fn(u32)->u8");
+        assert_eq!((function.version.as_str(), function.line), ("1.2.3", 7));
+        assert_eq!(function.file, "src/lib.rs");
+        let types: Vec<_> =
+            function.types.iter().map(|(text, shape)| (text.as_str(), shape.place)).collect();
+        assert_eq!(types, [("u32", 1), ("u8", 0)]);
+    }
+
+    #[test]
+    fn every_flipped_bit_before_the_pointers_is_noticed_or_harmless() {
+        let whole = bytes();
+        let original = Function::read(records(&whole).unwrap()[0]).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let Ok(found) = records(&flipped) else { continue };
+            let Some(Ok(function)) = found.first().map(|raw| Function::read(*raw)) else {
+                continue;
+            };
+            // A flip may change a name, a version, a line or the body's hash: none of them is
+            // trusted for the safety of a call. What decides that must never change unseen.
+            assert_eq!(function.signature, original.signature, "bit {bit}");
+            let shapes = |f: &Function| -> Vec<_> {
+                f.types.iter().map(|(_, s)| (s.hash, s.size, s.align)).collect()
+            };
+            assert_eq!(shapes(&function), shapes(&original), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_reaches_out_of_the_record_is_refused() {
+        let mut bytes = bytes();
+        let at = super::offset(super::Field::NameLen);
+        bytes[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        let refused = Function::read(records(&bytes).unwrap()[0]).unwrap_err();
+        assert!(matches!(refused, Malformed::Field { offset: 0, .. }), "{refused}");
+    }
+
+    #[test]
+    fn a_rearmed_slot_goes_through_the_shim_and_then_on() {
+        let record: FunctionRecord<0, 8> = FunctionRecord::new(FunctionParts {
+            name: "a",
+            signature: "b",
+            version: "",
+            file: "",
+            types: "",
+            line: 1,
+            body_hash: 1,
+            shapes: [],
+            body: body as *const (),
+            shim: shim as *const (),
+            origin: &ORIGIN,
+        });
+        let patch = bytes as *const ();
+        record.head().slot().retarget(patch);
+        record.head().rearm();
+        assert_eq!(record.target(), shim as *const ());
+        assert_eq!(record.head().settle(), patch);
+        assert_eq!(record.target(), patch);
+    }
+}

@@ -1,0 +1,47 @@
+//! What midair asks of the operating system, one file a platform.
+//!
+//! Every file offers the same functions; what a platform lacks is [`Unsupported`], a typed error.
+
+use std::path::PathBuf;
+
+use crate::section::Section;
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod linux;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub use linux::{
+    Note,
+    at_exit, at_fork_child, images, owned_by_us, pin, private_directory, process_age, rendezvous,
+};
+
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+mod other;
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub use other::{
+    at_exit, at_fork_child, images, owned_by_us, pin, private_directory, process_age, rendezvous,
+};
+
+/// One executable or library in this process.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The file it was loaded from, as the loader names it.
+    pub path: PathBuf,
+    /// What the loader added to the file's addresses.
+    pub base: usize,
+    /// The addresses it spans: first and one past the last.
+    pub span: (usize, usize),
+    /// The inode that is mapped, where the system tells.
+    pub inode: Option<u64>,
+    /// The names of the libraries that it asks for.
+    pub needed: Vec<String>,
+    /// Its `midair` section, where it has one that is complete.
+    pub section: Option<Section>,
+}
+
+/// This platform cannot do what was asked of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is not supported on this platform")]
+pub struct Unsupported {
+    /// What was asked.
+    pub what: &'static str,
+}

@@ -1,0 +1,51 @@
+//! Platforms whose part is not written yet: each question is answered with a typed error.
+
+use std::io;
+use std::path::Path;
+
+use super::{Image, Unsupported};
+
+/// The images of this process.
+///
+/// # Errors
+/// Always [`Unsupported`].
+pub fn images() -> Result<Vec<Image>, Unsupported> {
+    Err(Unsupported { what: "finding the images of a process" })
+}
+
+/// Runs `decide` while no other image of this process can.
+///
+/// # Errors
+/// Always [`Unsupported`].
+pub fn rendezvous<R>(_decide: impl FnOnce() -> R) -> Result<R, Unsupported> {
+    Err(Unsupported { what: "the rendezvous of a process's images" })
+}
+
+/// Keeps an image mapped for ever.
+pub fn pin(_image: &Image) {}
+
+/// Does nothing here.
+pub fn at_exit(_handler: extern "C" fn()) {}
+
+/// Does nothing here.
+pub fn at_fork_child(_handler: unsafe extern "C" fn()) {}
+
+/// Whether `path` is a folder of this user that nobody else may enter.
+#[must_use]
+pub fn owned_by_us(_path: &Path) -> bool {
+    false
+}
+
+/// Makes a folder that nobody else may enter.
+///
+/// # Errors
+/// Whatever the system reports.
+pub fn private_directory(path: &Path) -> io::Result<()> {
+    std::fs::create_dir(path)
+}
+
+/// A number that tells two processes of the same id apart; `None` when there is no such process.
+#[must_use]
+pub fn process_age(_pid: u32) -> Option<u64> {
+    None
+}
