@@ -15,7 +15,8 @@ fn main() {
     };
     let identity = format!("{} ({})", field("release:"), field("commit-hash:"));
     println!("cargo::rustc-env=MIDAIR_RUSTC={identity}");
-    for (ours, cargos) in [("MIDAIR_TARGET", "TARGET"), ("MIDAIR_FEATURES", "CARGO_CFG_TARGET_FEATURE")]
+    for (ours, cargos) in
+        [("MIDAIR_TARGET", "TARGET"), ("MIDAIR_FEATURES", "CARGO_CFG_TARGET_FEATURE")]
     {
         println!("cargo::rustc-env={ours}={}", std::env::var(cargos).unwrap_or_default());
     }

@@ -1,10 +1,81 @@
-//! Change the functions of a running Rust program in mid-air.
+//! Change the functions of a running Rust program in mid-air: annotate, rebuild, live.
+//!
+//! ```ignore
+//! use midair::prelude::*;
+//!
+//! #[hotpatch]
+//! pub unsafe fn update_camera(dt: f32, original: &dyn Fn()) {
+//!     original();
+//! }
+//! ```
+//!
+//! Build the crate as a `cdylib`, let a program load it, change a function, run `cargo build`:
+//! the running program calls the new code. Nothing else is needed. The first call of any hot
+//! function starts the runtime, which follows the crate's own build output; a rebuilt library is
+//! read and compared with the running program *before* it is loaded, and a library that does not
+//! fit is refused with the reason while the old code goes on.
+//!
+//! | you want | see |
+//! |---|---|
+//! | to mark functions, methods, `impl` blocks | [`hotpatch`] |
+//! | to know in a constructor or `DllMain` whether this is a patch | [`is_hotpatched`] |
+//! | another artifact or policy | [`Runtime::builder`] |
+//! | to patch when you say so | [`reload`] |
+//! | to know what happened | [`on_patch`], [`on_refusal`], [`wait_for_patch`], [`Report`] |
+//!
+//! # What a call costs
+//!
+//! A hot function compiles to one atomic load and one indirect call. There is no lock, clock,
+//! reference count or look-up on that path.
+//!
+//! # Consistency
+//!
+//! A call that began in old code ends there; each later call of a function runs its new code;
+//! different functions may change some nanoseconds apart.
+//!
+//! # Features
+//!
+//! | feature | default | what for |
+//! |---|---|---|
+//! | `auto` | yes | the first call of a hot function starts the runtime |
+//! | `watch` (alias `watcher`) | yes | the build output is followed |
 
+mod artifact;
+mod connection;
+mod copies;
+mod domain;
+mod error;
+mod format;
 mod identity;
+mod load;
+mod manifest;
+mod notice;
+mod patch;
+pub mod prelude;
+mod registry;
+mod report;
+mod runtime;
 mod start;
+mod table;
+#[cfg(feature = "watch")]
+mod watch;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
+pub use error::{Error, ErrorKind, Rule};
+pub use format::{Allocator, Fault, Format};
 pub use identity::is_hotpatched;
+pub use report::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
+pub use runtime::{
+    Missing, Runtime, RuntimeBuilder, Watch, generation, on_patch, on_refusal, reload,
+    wait_for_patch,
+};
+
+#[cfg(feature = "watch")]
+use watch::follow;
+
+/// Without the feature `watch` nothing is ever followed.
+#[cfg(not(feature = "watch"))]
+fn follow(_join: table::Join) {}

@@ -1,5 +1,8 @@
 //! What the attribute macros expand to; not for use by hand, and free to change in any release.
 
+use std::pin::Pin;
+
+pub use midair_macros::hotpatch;
 pub use midair_trampolines::function::{FunctionHead, FunctionParts, FunctionRecord, Origin};
 pub use midair_trampolines::own_section;
 pub use midair_trampolines::section::Section;
@@ -46,4 +49,41 @@ pub use crate::__midair_shape as shape;
 #[must_use]
 pub const fn never(place: u32) -> Shape {
     Shape::new(place, Some((0, 1)), None)
+}
+
+/// The text, or an empty one where the compiler was not started by cargo.
+#[must_use]
+pub const fn or_empty(text: Option<&'static str>) -> &'static str {
+    match text {
+        Some(text) => text,
+        None => "",
+    }
+}
+
+/// What stands behind the slot of an `async fn` returns this: the size of a future changes with
+/// its body, that of a box does not.
+pub type SendFuture<R> = Pin<Box<dyn Future<Output = R> + Send + 'static>>;
+
+/// [`SendFuture`] for `#[hotpatch(?Send)]`.
+pub type LocalFuture<R> = Pin<Box<dyn Future<Output = R> + 'static>>;
+
+/// Boxes `future` and forgets for how long it may live, so that no lifetime has to be named in
+/// the signature of the code behind the slot.
+///
+/// # Safety
+/// - What comes back is dropped before `'a` ends.
+pub unsafe fn detach<'a, R>(future: impl Future<Output = R> + Send + 'a) -> SendFuture<R> {
+    let boxed: Pin<Box<dyn Future<Output = R> + Send + 'a>> = Box::pin(future);
+    // SAFETY: the types differ in a lifetime only, and the caller keeps to it.
+    unsafe { std::mem::transmute(boxed) }
+}
+
+/// [`detach`] for a future that stays on its thread.
+///
+/// # Safety
+/// - What comes back is dropped before `'a` ends.
+pub unsafe fn detach_local<'a, R>(future: impl Future<Output = R> + 'a) -> LocalFuture<R> {
+    let boxed: Pin<Box<dyn Future<Output = R> + 'a>> = Box::pin(future);
+    // SAFETY: the types differ in a lifetime only, and the caller keeps to it.
+    unsafe { std::mem::transmute(boxed) }
 }

@@ -339,23 +339,22 @@ mod tests {
 
     const TEXTS: [&str; 5] = ["game::update", "fn(u32)->u8", "1.2.3", "src/lib.rs", "u32\nu8"];
     static ORIGIN: Origin = Origin { manifest_dir: RawText::new("/game") };
-    static RECORD: FunctionRecord<2, { packed_len(&TEXTS) }> =
-        FunctionRecord::new(FunctionParts {
-            name: TEXTS[0],
-            signature: TEXTS[1],
-            version: TEXTS[2],
-            file: TEXTS[3],
-            types: TEXTS[4],
-            line: 7,
-            body_hash: 42,
-            shapes: [
-                Shape::new(1, <Probe<u32>>::EXTENT, <Probe<u32>>::BEHIND),
-                Shape::new(0, <Probe<u8>>::EXTENT, <Probe<u8>>::BEHIND),
-            ],
-            body: body as *const (),
-            shim: shim as *const (),
-            origin: &ORIGIN,
-        });
+    static RECORD: FunctionRecord<2, { packed_len(&TEXTS) }> = FunctionRecord::new(FunctionParts {
+        name: TEXTS[0],
+        signature: TEXTS[1],
+        version: TEXTS[2],
+        file: TEXTS[3],
+        types: TEXTS[4],
+        line: 7,
+        body_hash: 42,
+        shapes: [
+            Shape::new(1, <Probe<u32>>::EXTENT, <Probe<u32>>::BEHIND),
+            Shape::new(0, <Probe<u8>>::EXTENT, <Probe<u8>>::BEHIND),
+        ],
+        body: body as *const (),
+        shim: shim as *const (),
+        origin: &ORIGIN,
+    });
 
     fn body() {}
     fn shim() {

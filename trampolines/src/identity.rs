@@ -212,8 +212,10 @@ mod tests {
         assert_eq!(identity.rustc, "1.95.0");
         assert_eq!(identity.panic, PanicStrategy::Abort);
         assert_eq!(identity.version, "0.1.0");
-        let mut copy: Vec<u64> =
-            bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect();
+        let mut copy: Vec<u64> = bytes
+            .chunks_exact(8)
+            .map(|word| u64::from_le_bytes(word.try_into().unwrap()))
+            .collect();
         copy[SEED_OFFSET / 8] = 0x1234_5678;
         let copy = copy.leak();
         // SAFETY: a leaked copy of an identity record, with the same alignment.

@@ -83,7 +83,9 @@ pub enum Malformed {
         offset: usize,
     },
     /// The size is not a multiple of 8, or smaller than a header.
-    #[error("the record at offset {offset} of the midair section states an impossible size of {size} bytes")]
+    #[error(
+        "the record at offset {offset} of the midair section states an impossible size of {size} bytes"
+    )]
     Size {
         /// Offset from the start of the section, in bytes.
         offset: usize,
@@ -148,8 +150,7 @@ pub fn records(section: &[u8]) -> Result<Vec<Raw<'_>>, Malformed> {
             return Err(Malformed::Format { offset, found: format });
         }
         let number = word16(bytes, 4).ok_or(Malformed::Cut { offset })?;
-        let kind =
-            Kind::from_number(number).ok_or(Malformed::Kind { offset, found: number })?;
+        let kind = Kind::from_number(number).ok_or(Malformed::Kind { offset, found: number })?;
         if found.len() == MAX_RECORDS {
             return Err(Malformed::TooMany { limit: MAX_RECORDS });
         }

@@ -91,10 +91,7 @@ impl Section {
 macro_rules! own_section {
     () => {{
         unsafe extern "C" {
-            #[cfg_attr(
-                target_vendor = "apple",
-                link_name = "\u{1}section$start$__DATA$__midair"
-            )]
+            #[cfg_attr(target_vendor = "apple", link_name = "\u{1}section$start$__DATA$__midair")]
             #[cfg_attr(not(target_vendor = "apple"), link_name = "__start_midair")]
             static __MIDAIR_START: u8;
             #[cfg_attr(target_vendor = "apple", link_name = "\u{1}section$end$__DATA$__midair")]

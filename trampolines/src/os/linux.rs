@@ -123,7 +123,8 @@ fn image(info: &libc::dl_phdr_info) -> Image {
         let start = base.wrapping_add(header.p_vaddr as usize);
         (start, start.wrapping_add(header.p_memsz as usize))
     });
-    let span = ends.fold((usize::MAX, 0), |span, (start, end)| (span.0.min(start), span.1.max(end)));
+    let span =
+        ends.fold((usize::MAX, 0), |span, (start, end)| (span.0.min(start), span.1.max(end)));
     let mut image = Image {
         path: PathBuf::from(OsStr::from_bytes(name.to_bytes())),
         base,
@@ -235,11 +236,17 @@ pub fn at_fork_child(handler: unsafe extern "C" fn()) {
     unsafe { libc::pthread_atfork(None, None, Some(handler)) };
 }
 
+/// The number of the user on whose behalf this process acts.
+#[must_use]
+pub fn user() -> u32 {
+    // SAFETY: always succeeds and touches no memory.
+    unsafe { libc::geteuid() }
+}
+
 /// Whether `path` is a folder of this user, not a link to one, that nobody else may enter.
 #[must_use]
 pub fn owned_by_us(path: &Path) -> bool {
-    // SAFETY: always succeeds and touches no memory.
-    let user = unsafe { libc::geteuid() };
+    let user = user();
     std::fs::symlink_metadata(path)
         .is_ok_and(|meta| meta.is_dir() && meta.uid() == user && meta.mode() & 0o077 == 0)
 }

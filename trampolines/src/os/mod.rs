@@ -10,8 +10,8 @@ use crate::section::Section;
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub use linux::{
-    Note,
-    at_exit, at_fork_child, images, owned_by_us, pin, private_directory, process_age, rendezvous,
+    Note, at_exit, at_fork_child, images, owned_by_us, pin, private_directory, process_age,
+    rendezvous, user,
 };
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
@@ -19,6 +19,7 @@ mod other;
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub use other::{
     at_exit, at_fork_child, images, owned_by_us, pin, private_directory, process_age, rendezvous,
+    user,
 };
 
 /// One executable or library in this process.

@@ -30,6 +30,12 @@ pub fn at_exit(_handler: extern "C" fn()) {}
 /// Does nothing here.
 pub fn at_fork_child(_handler: unsafe extern "C" fn()) {}
 
+/// The number of the user; always 0 here.
+#[must_use]
+pub fn user() -> u32 {
+    0
+}
+
 /// Whether `path` is a folder of this user that nobody else may enter.
 #[must_use]
 pub fn owned_by_us(_path: &Path) -> bool {

@@ -1,0 +1,422 @@
+//! Everything that can go wrong on the road of a patch, and what to do next.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use midair_trampolines::os::Unsupported;
+use midair_trampolines::record::Malformed;
+
+use crate::format::Fault;
+use crate::report::{FunctionReport, Mismatch, Outcome};
+
+/// Why a file did not become a patch, or the runtime could not do what was asked.
+///
+/// Whatever the variant, the functions of the program run the code that they ran before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file could not be read.
+    #[error("the artifact {} cannot be read", path.display())]
+    Read {
+        /// The artifact.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is a folder, a pipe or a device.
+    #[error("{} is not a regular file", path.display())]
+    NotAFile {
+        /// The artifact.
+        path: PathBuf,
+    },
+    /// The file changed while it was being read.
+    #[error("the artifact {} changed while it was being read", path.display())]
+    Changing {
+        /// The artifact.
+        path: PathBuf,
+    },
+    /// The file is larger than any artifact may be.
+    #[error("the artifact {} has {size} bytes, more than the limit of {limit}", path.display())]
+    TooLarge {
+        /// The artifact.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The most that is read, in bytes.
+        limit: u64,
+    },
+    /// The bytes are not a whole, loadable library for this process.
+    #[error("the artifact {} is not a library that this process can load", path.display())]
+    Artifact {
+        /// The artifact.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: Fault,
+    },
+    /// Its `midair` section cannot be understood.
+    #[error("the records of the artifact {} cannot be read", path.display())]
+    Records {
+        /// The artifact.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: Malformed,
+    },
+    /// It has no hot function at all.
+    #[error("the artifact {} holds no hot function", path.display())]
+    NoFunctions {
+        /// The artifact.
+        path: PathBuf,
+    },
+    /// It was built by other rules than the running program.
+    #[error("the artifact {} was built differently: {what} is {artifact}, in the running program it is {running}", path.display())]
+    Identity {
+        /// The artifact.
+        path: PathBuf,
+        /// What differs.
+        what: Rule,
+        /// The running program's.
+        running: String,
+        /// The artifact's.
+        artifact: String,
+    },
+    /// None of its functions is one of this program's.
+    #[error("the artifact {} is of the crate {artifact}, but this program's hot functions are of {}", path.display(), running.join(", "))]
+    Foreign {
+        /// The artifact.
+        path: PathBuf,
+        /// The crate of its first function.
+        artifact: String,
+        /// The crates whose functions are hot in this program.
+        running: Vec<String>,
+    },
+    /// At least one function cannot be exchanged, so none was.
+    #[error("the patch {} is refused: {}", path.display(), refused_functions(functions))]
+    Refused {
+        /// The artifact.
+        path: PathBuf,
+        /// Every function of the artifact and of the program, with its verdict.
+        functions: Vec<FunctionReport>,
+    },
+    /// The private copy could not be made.
+    #[error("no private copy of the artifact could be written to {}", path.display())]
+    Copy {
+        /// The folder or file that could not be written.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system's loader refused it.
+    #[error("the system's loader refused the artifact {}", path.display())]
+    Load {
+        /// The artifact.
+        path: PathBuf,
+        /// What the loader said.
+        source: libloading::Error,
+    },
+    /// After loading, its functions turned out to be somebody else's.
+    #[error("the artifact {} was loaded, but {name} is not in it: the loader bound it elsewhere", path.display())]
+    Bound {
+        /// The artifact.
+        path: PathBuf,
+        /// The first function that is not its own.
+        name: String,
+    },
+    /// Another patch is under way on this very thread.
+    #[error("a patch is being loaded by this thread already")]
+    Busy,
+    /// Nothing came in time.
+    #[error("no patch came within {:?}", waited)]
+    TimedOut {
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// This platform lacks something that patching needs.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+    /// A thread of the runtime could not be started.
+    #[error("the runtime's thread could not be started")]
+    Thread {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The artifact's folder could not be watched.
+    #[error("the folder {} cannot be watched", path.display())]
+    Watch {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// This process was forked while a patch was under way in its parent.
+    #[error("this process was forked while its parent was patching; it cannot patch itself")]
+    Forked,
+    /// The domain that this image belongs to answered with an error of its own.
+    #[error("{message}")]
+    Domain {
+        /// Which variant it was there.
+        kind: ErrorKind,
+        /// Its text.
+        message: String,
+        /// What it advises.
+        hint: String,
+    },
+}
+
+/// One of the rules under which a library is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rule {
+    /// Release and commit of rustc.
+    #[error("the compiler")]
+    Compiler,
+    /// The target triple.
+    #[error("the target")]
+    Target,
+    /// Target features that change how arguments are passed.
+    #[error("the set of target features that change calls")]
+    Features,
+    /// What happens to a panic.
+    #[error("the panic strategy")]
+    Panic,
+    /// Whether std is shared, and which.
+    #[error("the standard library")]
+    Std,
+    /// The global allocator.
+    #[error("the global allocator")]
+    Allocator,
+}
+
+/// The variants of [`Error`] without their contents, as they cross between images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(u32)]
+pub enum ErrorKind {
+    /// [`Error::Read`].
+    Read = 1,
+    /// [`Error::NotAFile`].
+    NotAFile = 2,
+    /// [`Error::Changing`].
+    Changing = 3,
+    /// [`Error::TooLarge`].
+    TooLarge = 4,
+    /// [`Error::Artifact`].
+    Artifact = 5,
+    /// [`Error::Records`].
+    Records = 6,
+    /// [`Error::NoFunctions`].
+    NoFunctions = 7,
+    /// [`Error::Identity`].
+    Identity = 8,
+    /// [`Error::Foreign`].
+    Foreign = 9,
+    /// [`Error::Refused`].
+    Refused = 10,
+    /// [`Error::Copy`].
+    Copy = 11,
+    /// [`Error::Load`].
+    Load = 12,
+    /// [`Error::Bound`].
+    Bound = 13,
+    /// [`Error::Busy`].
+    Busy = 14,
+    /// [`Error::TimedOut`].
+    TimedOut = 15,
+    /// [`Error::Unsupported`].
+    Unsupported = 16,
+    /// [`Error::Thread`].
+    Thread = 17,
+    /// [`Error::Watch`].
+    Watch = 18,
+    /// [`Error::Forked`].
+    Forked = 19,
+    /// A kind that this version does not know.
+    Unknown = 0,
+}
+
+impl ErrorKind {
+    const ALL: [Self; 19] = [
+        Self::Read,
+        Self::NotAFile,
+        Self::Changing,
+        Self::TooLarge,
+        Self::Artifact,
+        Self::Records,
+        Self::NoFunctions,
+        Self::Identity,
+        Self::Foreign,
+        Self::Refused,
+        Self::Copy,
+        Self::Load,
+        Self::Bound,
+        Self::Busy,
+        Self::TimedOut,
+        Self::Unsupported,
+        Self::Thread,
+        Self::Watch,
+        Self::Forked,
+    ];
+
+    pub(crate) fn from_number(number: u32) -> Self {
+        Self::ALL.into_iter().find(|kind| *kind as u32 == number).unwrap_or(Self::Unknown)
+    }
+}
+
+impl Error {
+    /// Which variant this is, also when it was answered by another image.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Read { .. } => ErrorKind::Read,
+            Self::NotAFile { .. } => ErrorKind::NotAFile,
+            Self::Changing { .. } => ErrorKind::Changing,
+            Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::Artifact { .. } => ErrorKind::Artifact,
+            Self::Records { .. } => ErrorKind::Records,
+            Self::NoFunctions { .. } => ErrorKind::NoFunctions,
+            Self::Identity { .. } => ErrorKind::Identity,
+            Self::Foreign { .. } => ErrorKind::Foreign,
+            Self::Refused { .. } => ErrorKind::Refused,
+            Self::Copy { .. } => ErrorKind::Copy,
+            Self::Load { .. } => ErrorKind::Load,
+            Self::Bound { .. } => ErrorKind::Bound,
+            Self::Busy => ErrorKind::Busy,
+            Self::TimedOut { .. } => ErrorKind::TimedOut,
+            Self::Unsupported(_) => ErrorKind::Unsupported,
+            Self::Thread { .. } => ErrorKind::Thread,
+            Self::Watch { .. } => ErrorKind::Watch,
+            Self::Forked => ErrorKind::Forked,
+            Self::Domain { kind, .. } => *kind,
+        }
+    }
+
+    /// The error, its causes and what to do next, in one line for a person to read.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        format!("{}; {}", self.chain(), self.hint())
+    }
+
+    /// The error and its causes in one line.
+    pub(crate) fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(next) = cause {
+            text.push_str(": ");
+            text.push_str(&next.to_string());
+            cause = next.source();
+        }
+        text
+    }
+
+    /// What to do next, in one sentence.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Read { .. } => "build the library again, or name its path with \
+                 `midair::Runtime::builder().artifact(..)`"
+                .to_owned(),
+            Self::NotAFile { .. } => "name the library that cargo built".to_owned(),
+            Self::Changing { .. } => "wait until whoever writes it is done".to_owned(),
+            Self::TooLarge { .. } => {
+                "build with less debug info: `[profile.dev] debug = \"line-tables-only\"`"
+                    .to_owned()
+            }
+            Self::Artifact { source, .. } => source.hint().to_owned(),
+            Self::Records { .. } => {
+                "build the program and the library with the same version of midair, and restart \
+                 the program"
+                    .to_owned()
+            }
+            Self::NoFunctions { .. } => "mark at least one function with `#[hotpatch]`, and see \
+                 that the feature or profile that switches it on is the program's"
+                .to_owned(),
+            Self::Identity { what, .. } => what.hint().to_owned(),
+            Self::Foreign { .. } => {
+                "name the library that this program loaded, built anew".to_owned()
+            }
+            Self::Refused { functions, .. } => refusal_hint(functions),
+            Self::Copy { .. } => "free some space or make the folder writable; another folder is \
+                 taken from MIDAIR_COPIES or `midair::Runtime::builder().copies(..)`"
+                .to_owned(),
+            Self::Load { .. } => "see that every library it depends on is installed; on \
+                 \"failed to map segment\" the folder of the copies forbids execution: name \
+                 another in MIDAIR_COPIES"
+                .to_owned(),
+            Self::Bound { .. } => {
+                "build the library as a `cdylib`, which exports nothing but what it must".to_owned()
+            }
+            Self::Busy => "let the patch that is being loaded finish first".to_owned(),
+            Self::TimedOut { .. } => {
+                "see whether the build failed, and whether midair follows the right file: set \
+                 MIDAIR_LOG=debug"
+                    .to_owned()
+            }
+            Self::Unsupported(_) => "see the table of platforms in midair's README".to_owned(),
+            Self::Thread { .. } => "raise the limit of threads of this user".to_owned(),
+            Self::Watch { .. } => {
+                "raise fs.inotify.max_user_watches, or call `midair::reload(path)` yourself"
+                    .to_owned()
+            }
+            Self::Forked => "start the worker anew".to_owned(),
+            Self::Domain { hint, .. } => hint.clone(),
+        }
+    }
+}
+
+impl Rule {
+    const fn hint(self) -> &'static str {
+        match self {
+            Self::Compiler => {
+                "rebuild the library with the program's compiler, or restart the program"
+            }
+            Self::Target => "build with the same `--target` as the program",
+            Self::Features => "build with the same `-C target-feature` and `-C target-cpu`",
+            Self::Panic => "build in the same profile: the `panic` settings differ",
+            Self::Std => "build with the same `-C prefer-dynamic` as the program",
+            Self::Allocator => {
+                "remove `#[global_allocator]` from the library: memory that one copy of an \
+                 allocator hands out may not be given back to another"
+            }
+        }
+    }
+}
+
+fn refused_functions(functions: &[FunctionReport]) -> String {
+    let refused = functions.iter().filter_map(|function| match &function.outcome {
+        Outcome::Refused(mismatch) => Some(format!("{}: {mismatch}", function.name)),
+        _ => None,
+    });
+    refused.collect::<Vec<_>>().join("; ")
+}
+
+fn refusal_hint(functions: &[FunctionReport]) -> String {
+    let mismatch = functions.iter().find_map(|function| match &function.outcome {
+        Outcome::Refused(mismatch) => Some(mismatch),
+        _ => None,
+    });
+    match mismatch {
+        Some(Mismatch::Missing) => {
+            "bring the function back, restart the program, or let old code \
+             go on with `midair::Runtime::builder().missing(midair::Missing::Keep)`"
+        }
+        Some(Mismatch::Ambiguous) => {
+            "mark the whole `impl` block with `#[hotpatch]`, or give the functions different names"
+        }
+        _ => "undo that change, or restart the program to take it",
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ErrorKind;
+
+    #[test]
+    fn every_kind_crosses_as_its_number() {
+        for kind in ErrorKind::ALL {
+            assert_eq!(ErrorKind::from_number(kind as u32), kind);
+        }
+        assert_eq!(ErrorKind::from_number(9_999), ErrorKind::Unknown);
+    }
+}

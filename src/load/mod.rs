@@ -1,0 +1,122 @@
+//! Loading: from checked bytes to code in this process.
+
+use std::path::{Path, PathBuf};
+
+use midair_trampolines::os::{self, Image};
+use midair_trampolines::section::Section;
+
+use crate::artifact::Artifact;
+use crate::copies::Copies;
+use crate::error::Error;
+use crate::format::Binding;
+use crate::manifest::Manifest;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix::open;
+#[cfg(not(unix))]
+mod other;
+#[cfg(not(unix))]
+use other::open;
+
+/// Code that was brought into this process, and will stay in it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The image that it has become.
+    pub(crate) image: Image,
+    /// Its `midair` section.
+    pub(crate) section: Section,
+}
+
+/// A way to bring checked code into this process.
+pub(crate) trait Loader {
+    /// Loads `artifact`, whose manifest was checked, with `seed` in its identity record.
+    ///
+    /// # Errors
+    /// [`Error::Copy`], [`Error::Load`], [`Error::Bound`]; no slot has changed.
+    fn load(
+        &mut self,
+        artifact: &Artifact,
+        manifest: &Manifest,
+        seed: *const (),
+    ) -> Result<Loaded, Error>;
+}
+
+/// Loads a shared library by way of a private copy.
+pub(crate) struct SharedLibrary<'a> {
+    /// Where the copies are kept.
+    pub(crate) copies: &'a mut Copies,
+    /// The folder for them, if somebody named one.
+    pub(crate) root: Option<&'a Path>,
+}
+
+/// Whose symbols a library's own references find first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lookup {
+    /// Decided by the file.
+    AsBuilt,
+    /// The library's own, by request to the loader.
+    OwnFirst,
+}
+
+impl Loader for SharedLibrary<'_> {
+    fn load(
+        &mut self,
+        artifact: &Artifact,
+        manifest: &Manifest,
+        seed: *const (),
+    ) -> Result<Loaded, Error> {
+        let mut bytes = artifact.bytes().to_vec();
+        overwrite(
+            &mut bytes,
+            manifest.seed_offset(),
+            &(seed.expose_provenance() as u64).to_le_bytes(),
+        );
+        let lookup = match manifest.binding() {
+            Binding::Own => Lookup::AsBuilt,
+            Binding::Edit { offset, bytes: edit } => {
+                overwrite(&mut bytes, *offset, edit);
+                Lookup::AsBuilt
+            }
+            Binding::AskLoader => Lookup::OwnFirst,
+        };
+        let copy = self.copies.write(self.root, artifact.path(), &bytes)?;
+        drop(bytes);
+        let loaded = open(&copy, lookup)
+            .map_err(|source| Error::Load { path: artifact.path().to_owned(), source })
+            .and_then(|()| found(artifact, manifest, &copy));
+        if loaded.is_err() {
+            self.copies.discard(&copy);
+        }
+        loaded
+    }
+}
+
+/// Finds the image that was just loaded and makes sure that it is what the manifest described.
+fn found(artifact: &Artifact, manifest: &Manifest, copy: &Path) -> Result<Loaded, Error> {
+    let bound =
+        |name: &str| Error::Bound { path: PathBuf::from(artifact.path()), name: name.to_owned() };
+    let images = os::images()?;
+    let image = images.into_iter().find(|image| image.path == copy);
+    let image = image.ok_or_else(|| bound("the library itself"))?;
+    let (len, address) = manifest.section;
+    let expected = image.base.wrapping_add(address as usize);
+    let section =
+        image.section.filter(|section| section.start() == expected && section.len() <= len);
+    let section = section.ok_or_else(|| bound("its midair section"))?;
+    for function in &manifest.functions {
+        // SAFETY: the manifest read this record from the same bytes of the file, and the section
+        // starts where the manifest said.
+        let head = unsafe { section.function(function.offset) };
+        let body = head.body().addr();
+        if body < image.span.0 || body >= image.span.1 {
+            return Err(bound(&function.name));
+        }
+    }
+    Ok(Loaded { image, section })
+}
+
+fn overwrite(bytes: &mut [u8], offset: usize, edit: &[u8]) {
+    bytes[offset..offset + edit.len()].copy_from_slice(edit);
+}

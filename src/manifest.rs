@@ -1,0 +1,103 @@
+//! The manifest: what an artifact says of itself, read from its bytes before anything is loaded.
+
+use std::path::Path;
+
+use midair_arch::Machine;
+use midair_trampolines::function::Function;
+use midair_trampolines::identity::{Identity, SEED_OFFSET};
+use midair_trampolines::record::{Kind, records};
+use midair_trampolines::text::crate_of;
+
+use crate::error::Error;
+use crate::format::{self, Allocator, Binding, Container, Fault, Format};
+
+/// What an artifact says of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Manifest {
+    container: Container,
+    /// Length of the `midair` section in bytes, and its address before loading.
+    pub(crate) section: (usize, u64),
+    /// Offset of the section in the file, in bytes.
+    offset: usize,
+    /// The image's identity.
+    pub(crate) identity: Identity,
+    /// Its hot functions, in the order of the section.
+    pub(crate) functions: Vec<Function>,
+}
+
+impl Manifest {
+    /// Reads the manifest of the artifact `bytes`, of any format and machine.
+    pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
+        let faulty = |source| Error::Artifact { path: path.to_owned(), source };
+        let malformed = |source| Error::Records { path: path.to_owned(), source };
+        let container = format::read(bytes).map_err(faulty)?;
+        let place = container.records.ok_or_else(|| faulty(Fault::NoRecords))?;
+        let section = &bytes[place.offset..place.offset + place.len];
+        let mut identities = Vec::new();
+        let mut functions = Vec::new();
+        for record in records(section).map_err(malformed)? {
+            match record.kind {
+                Kind::Identity => identities.push(Identity::read(record).map_err(malformed)?),
+                Kind::Function => functions.push(Function::read(record).map_err(malformed)?),
+                // `records` refuses every kind that this version does not know.
+                _ => {}
+            }
+        }
+        let [identity] = &identities[..] else {
+            return Err(faulty(Fault::Identities { found: identities.len() }));
+        };
+        if functions.is_empty() {
+            return Err(Error::NoFunctions { path: path.to_owned() });
+        }
+        Ok(Self {
+            section: (place.len, place.address),
+            offset: place.offset,
+            identity: identity.clone(),
+            functions,
+            container,
+        })
+    }
+
+    /// Whether this process could load it at all.
+    pub(crate) fn check_host(&self) -> Result<(), Fault> {
+        if self.container.format != Format::HOST {
+            return Err(Fault::Format { found: self.container.format });
+        }
+        if self.container.machine != Machine::HOST {
+            return Err(Fault::Machine { found: self.container.machine });
+        }
+        Ok(())
+    }
+
+    /// The shared standard library that it asks for, if it does not bring its own.
+    pub(crate) fn shared_std(&self) -> Option<&str> {
+        shared_std(&self.container.needed)
+    }
+
+    /// The global allocator that it brings.
+    pub(crate) fn allocator(&self) -> Allocator {
+        self.container.allocator
+    }
+
+    /// How its own symbols are made to win.
+    pub(crate) fn binding(&self) -> &Binding {
+        &self.container.binding
+    }
+
+    /// Where in the file the address of the domain's table belongs, in bytes.
+    pub(crate) fn seed_offset(&self) -> usize {
+        self.offset + self.identity.offset + SEED_OFFSET
+    }
+
+    /// The crate of its first function.
+    pub(crate) fn crate_name(&self) -> &str {
+        self.functions.first().map_or("", |function| crate_of(&function.name))
+    }
+}
+
+/// The name of the shared standard library among the libraries that an image asks for.
+pub(crate) fn shared_std(needed: &[String]) -> Option<&str> {
+    needed.iter().map(String::as_str).find(|name| {
+        name.starts_with("libstd-") || name.starts_with("std-") || name.contains("/libstd-")
+    })
+}

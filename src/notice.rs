@@ -1,0 +1,52 @@
+//! What midair says while it works: through the `log` facade, or on standard error where this
+//! image has no logger.
+//!
+//! A cdylib has its own copy of `log`, which nobody initialises; a refusal must still be seen by
+//! the person at the keyboard. `MIDAIR_LOG` = `off`, `error`, `warn`, `info` (the default),
+//! `debug` or `trace` says how much of it.
+
+use std::fmt::Arguments;
+use std::io::Write;
+use std::sync::OnceLock;
+
+use log::{Level, LevelFilter};
+
+const TARGET: &str = "midair";
+
+pub(crate) fn warn(text: Arguments<'_>) {
+    say(Level::Warn, text);
+}
+
+pub(crate) fn info(text: Arguments<'_>) {
+    say(Level::Info, text);
+}
+
+pub(crate) fn debug(text: Arguments<'_>) {
+    say(Level::Debug, text);
+}
+
+pub(crate) fn trace(text: Arguments<'_>) {
+    say(Level::Trace, text);
+}
+
+fn say(level: Level, text: Arguments<'_>) {
+    if log::max_level() != LevelFilter::Off {
+        log::log!(target: TARGET, level, "{text}");
+        return;
+    }
+    if level <= *without_logger() {
+        let tag = if level <= Level::Warn { "warning: " } else { "" };
+        // One write, so that lines of several threads do not mix; a closed stream is nobody's
+        // concern here.
+        let line = format!("midair: {tag}{text}\n");
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    }
+}
+
+fn without_logger() -> &'static LevelFilter {
+    static LEVEL: OnceLock<LevelFilter> = OnceLock::new();
+    LEVEL.get_or_init(|| {
+        let wanted = std::env::var("MIDAIR_LOG").ok();
+        wanted.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::Info)
+    })
+}

@@ -1,0 +1,3 @@
+//! What most programs need: `use midair::prelude::*;`.
+
+pub use crate::{Error, Missing, Outcome, Report, Runtime, Watch, is_hotpatched};

@@ -1,0 +1,204 @@
+//! What a patch did, function by function.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A patch that was committed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The number of the patch; 0 is the code that the program started with.
+    pub generation: u64,
+    /// The artifact that it was loaded from.
+    pub path: PathBuf,
+    /// Every function of the artifact, and those of the program that it lacks, by name.
+    pub functions: Vec<FunctionReport>,
+    /// How long each part took.
+    pub timings: Timings,
+}
+
+/// What happened to one function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FunctionReport {
+    /// `module::path::name`, with the type for methods.
+    pub name: String,
+    /// What was done.
+    pub outcome: Outcome,
+    /// How far its types were compared.
+    pub checked: Depth,
+    /// Whether the tokens of its body differ from those of the code that ran before.
+    pub body_changed: bool,
+}
+
+/// What was done with a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Every caller now reaches the new code.
+    Retargeted,
+    /// The program did not have it before; the new code may call it.
+    New,
+    /// The artifact lacks it; its old code goes on, as the policy allows.
+    Missing,
+    /// It cannot be exchanged, and so the whole patch was refused.
+    Refused(Mismatch),
+}
+
+/// How far the types of a function were compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Depth {
+    /// The text of the signature; size and alignment of each type in it and of what it leads to.
+    Shallow,
+}
+
+/// Why a function cannot be exchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mismatch {
+    /// Its signature differs.
+    Signature {
+        /// The running program's.
+        old: String,
+        /// The artifact's.
+        new: String,
+    },
+    /// A type in its signature has another size or alignment.
+    Layout {
+        /// 0 for the return type, n for the n-th argument.
+        place: u32,
+        /// The type, as the signature names it.
+        ty: String,
+        /// Size and alignment in the running program.
+        old: String,
+        /// Size and alignment in the artifact.
+        new: String,
+    },
+    /// The program calls it, and the artifact lacks it.
+    Missing,
+    /// Two functions bear its name.
+    Ambiguous,
+}
+
+/// How long each part of a patch took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timings {
+    /// Reading the file into memory.
+    pub read: Duration,
+    /// Everything that is checked before loading.
+    pub check: Duration,
+    /// Writing the private copy and loading it.
+    pub load: Duration,
+    /// The stores.
+    pub commit: Duration,
+}
+
+impl Report {
+    /// The number of functions whose callers were sent to new code.
+    #[must_use]
+    pub fn retargeted(&self) -> usize {
+        self.functions.iter().filter(|function| function.outcome == Outcome::Retargeted).count()
+    }
+
+    /// The function called `name`, in full or by its last segments.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<&FunctionReport> {
+        let by_end = |function: &&FunctionReport| {
+            function.name.strip_suffix(name).is_some_and(|rest| rest.ends_with("::"))
+        };
+        let mut functions = self.functions.iter();
+        let exact = functions.clone().find(|function| function.name == name);
+        exact.or_else(|| functions.find(by_end))
+    }
+}
+
+impl Timings {
+    /// All parts together.
+    #[must_use]
+    pub fn total(&self) -> Duration {
+        self.read + self.check + self.load + self.commit
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |wanted: fn(&Outcome) -> bool| {
+            self.functions.iter().filter(|function| wanted(&function.outcome)).count()
+        };
+        let changed = self.functions.iter().filter(|function| function.body_changed).count();
+        write!(
+            f,
+            "patch {}: {} functions now run new code ({changed} bodies changed",
+            self.generation,
+            self.retargeted()
+        )?;
+        let new = count(|outcome| *outcome == Outcome::New);
+        if new > 0 {
+            write!(f, ", {new} new")?;
+        }
+        let missing = count(|outcome| *outcome == Outcome::Missing);
+        if missing > 0 {
+            write!(f, ", {missing} kept as they were")?;
+        }
+        let total = self.timings.total().as_secs_f64() * 1e3;
+        write!(f, "), {total:.1} ms, from {}", self.path.display())
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signature { old, new } => {
+                write!(f, "its signature is now `{new}`, the running program calls it as `{old}`")
+            }
+            Self::Layout { place: 0, ty, old, new } => {
+                write!(f, "the return type {ty} changed: {old} -> {new}")
+            }
+            Self::Layout { place, ty, old, new } => {
+                write!(f, "the type {ty} of argument {place} changed: {old} -> {new}")
+            }
+            Self::Missing => f.write_str("the artifact lacks it, and the running program calls it"),
+            Self::Ambiguous => f.write_str("two functions bear this name"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
+
+    fn function(name: &str, outcome: Outcome) -> FunctionReport {
+        FunctionReport { name: name.into(), outcome, checked: Depth::Shallow, body_changed: true }
+    }
+
+    #[test]
+    fn a_report_reads_as_one_line() {
+        let report = Report {
+            generation: 3,
+            path: "/tmp/libgame.so".into(),
+            functions: vec![
+                function("game::update", Outcome::Retargeted),
+                function("game::draw", Outcome::New),
+            ],
+            timings: Timings::default(),
+        };
+        assert_eq!(
+            report.to_string(),
+            "patch 3: 1 functions now run new code (2 bodies changed, 1 new), 0.0 ms, from \
+             /tmp/libgame.so"
+        );
+        assert_eq!(report.function("update").map(|f| f.name.as_str()), Some("game::update"));
+        assert_eq!(report.function("date"), None);
+    }
+
+    #[test]
+    fn a_mismatch_shows_both_sides() {
+        let mismatch =
+            Mismatch::Signature { old: "fn(u32)->u32".into(), new: "fn(u64)->u32".into() };
+        let text = mismatch.to_string();
+        assert!(text.contains("fn(u32)->u32") && text.contains("fn(u64)->u32"), "{text}");
+    }
+}

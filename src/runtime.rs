@@ -1,0 +1,266 @@
+//! The runtime as a program sees it: settings before, questions and wishes after.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use midair_trampolines::own_section;
+
+use crate::connection::{Connection, connect};
+use crate::domain::Listener;
+use crate::error::Error;
+use crate::identity;
+use crate::report::Report;
+use crate::table::Join;
+
+/// What to do when an artifact lacks a function that the running program calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Missing {
+    /// Refuse the whole patch.
+    #[default]
+    Refuse,
+    /// Take the others; that function goes on with its old code.
+    Keep,
+}
+
+/// Whether the build output is followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Watch {
+    /// A thread follows it and patches by itself.
+    #[default]
+    On,
+    /// Nothing happens until somebody calls [`reload`].
+    Off,
+}
+
+/// The runtime of this process.
+///
+/// Nobody needs one to be patched: the first call of any hot function starts it. It is for those
+/// who want another artifact, another policy, or to know what happens.
+#[derive(Clone, Copy)]
+pub struct Runtime {
+    connection: Connection,
+}
+
+/// Settings of a [`Runtime`].
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing is set until `start` is called"]
+pub struct RuntimeBuilder {
+    artifact: Option<PathBuf>,
+    missing: Missing,
+    watch: Watch,
+    copies: Option<PathBuf>,
+}
+
+impl RuntimeBuilder {
+    /// Follows the artifact at `path`, instead of looking for the crate's own build output.
+    pub fn artifact(mut self, path: impl Into<PathBuf>) -> Self {
+        self.artifact = Some(path.into());
+        self
+    }
+
+    /// What to do when an artifact lacks a function; the default is [`Missing::Refuse`].
+    pub fn missing(mut self, missing: Missing) -> Self {
+        self.missing = missing;
+        self
+    }
+
+    /// Whether to follow the build output; the default is [`Watch::On`].
+    ///
+    /// Without the feature `watch` nothing is ever followed.
+    pub fn watch(mut self, watch: Watch) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// Keeps the private copies of artifacts below `folder`; the default is `MIDAIR_COPIES`, then
+    /// the system's folder for temporary files.
+    pub fn copies(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.copies = Some(folder.into());
+        self
+    }
+
+    /// Starts the runtime with these settings, or gives them to the one that runs already.
+    ///
+    /// In a library that was itself loaded as a patch the settings go to the running program's
+    /// domain, which follows what it followed before.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where patching does not work.
+    pub fn start(self) -> Result<Runtime, Error> {
+        let runtime = Runtime::current()?;
+        let copies = self.copies.as_deref();
+        match runtime.connection {
+            Connection::Own(domain) => domain.configure(|settings| {
+                settings.missing = self.missing;
+                settings.copies = copies.map(Path::to_owned).or(settings.copies.take());
+            }),
+            Connection::Remote(remote) => remote.configure(self.missing, copies),
+        }
+        if crate::is_hotpatched() {
+            return Ok(runtime);
+        }
+        let section = own_section!();
+        crate::start::claim(section);
+        let join = Join {
+            section,
+            manifest_dir: PathBuf::new(),
+            profile_dir: identity::PROFILE_DIR.into(),
+            artifact: self.artifact,
+            watch: self.watch,
+        };
+        match runtime.connection {
+            Connection::Own(_) => crate::start::join(join),
+            Connection::Remote(remote) => remote.join(&join),
+        }
+        Ok(runtime)
+    }
+}
+
+impl Runtime {
+    /// Settings, all at their defaults.
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder::default()
+    }
+
+    /// The runtime of this process, started or not.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where patching does not work.
+    pub fn current() -> Result<Self, Error> {
+        connect().map(|connection| Self { connection })
+    }
+
+    /// Patches the program from the artifact at `path`. See [`reload`].
+    ///
+    /// # Errors
+    /// See [`reload`].
+    pub fn reload(&self, path: impl AsRef<Path>) -> Result<Report, Error> {
+        match self.connection {
+            Connection::Own(domain) => domain.reload(path.as_ref()),
+            Connection::Remote(remote) => remote.reload(path.as_ref()),
+        }
+    }
+
+    /// Calls `listener` after each patch. See [`on_patch`].
+    pub fn on_patch(&self, listener: impl Fn(&Report) + Send + Sync + 'static) {
+        self.listen(Arc::new(OnPatch(listener)));
+    }
+
+    /// Calls `listener` after each refusal. See [`on_refusal`].
+    pub fn on_refusal(&self, listener: impl Fn(&Error) + Send + Sync + 'static) {
+        self.listen(Arc::new(OnRefusal(listener)));
+    }
+
+    fn listen(&self, listener: Arc<dyn Listener>) {
+        match self.connection {
+            Connection::Own(domain) => domain.listen(listener),
+            Connection::Remote(remote) => remote.listen(listener),
+        }
+    }
+
+    /// Waits for the next patch. See [`wait_for_patch`].
+    ///
+    /// # Errors
+    /// See [`wait_for_patch`].
+    pub fn wait_for_patch(&self, timeout: Duration) -> Result<Report, Error> {
+        match self.connection {
+            Connection::Own(domain) => domain.wait(timeout),
+            Connection::Remote(remote) => remote.wait(timeout),
+        }
+    }
+
+    /// The number of the patch that was committed last; 0 before the first.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        match self.connection {
+            Connection::Own(domain) => domain.generation(),
+            Connection::Remote(remote) => remote.generation(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").field("generation", &self.generation()).finish_non_exhaustive()
+    }
+}
+
+struct OnPatch<F>(F);
+
+impl<F: Fn(&Report) + Send + Sync> Listener for OnPatch<F> {
+    fn attempted(&self, outcome: &Result<Report, Error>) {
+        if let Ok(report) = outcome {
+            (self.0)(report);
+        }
+    }
+}
+
+struct OnRefusal<F>(F);
+
+impl<F: Fn(&Error) + Send + Sync> Listener for OnRefusal<F> {
+    fn attempted(&self, outcome: &Result<Report, Error>) {
+        if let Err(error) = outcome {
+            (self.0)(error);
+        }
+    }
+}
+
+/// Patches the program from the artifact at `path`: reads it, checks it, loads a private copy of
+/// it, and sends every caller of its hot functions to the new code.
+///
+/// It may be called from any thread, also from within a hot function or from within a patch; a
+/// second caller waits for the first. Nothing of the artifact runs before it was checked, and
+/// whatever is refused leaves every function as it was.
+///
+/// # Errors
+/// Each variant of [`Error`]; [`Error::hint`] says what to do next. In all of them the old code
+/// goes on. [`Error::Busy`] comes only from within the constructor of a library that is being
+/// loaded as a patch.
+///
+/// # Examples
+/// ```no_run
+/// match midair::reload("target/debug/libgame.so") {
+///     Ok(report) => println!("{report}"),
+///     Err(error) => eprintln!("{}", error.explain()),
+/// }
+/// ```
+pub fn reload(path: impl AsRef<Path>) -> Result<Report, Error> {
+    Runtime::current()?.reload(path)
+}
+
+/// Calls `listener` after each patch, on the thread that made it, for as long as the process
+/// lives.
+///
+/// # Errors
+/// [`Error::Unsupported`] where patching does not work.
+pub fn on_patch(listener: impl Fn(&Report) + Send + Sync + 'static) -> Result<(), Error> {
+    Runtime::current()?.on_patch(listener);
+    Ok(())
+}
+
+/// Calls `listener` with the reason whenever an artifact is refused, on the thread that tried it.
+///
+/// # Errors
+/// [`Error::Unsupported`] where patching does not work.
+pub fn on_refusal(listener: impl Fn(&Error) + Send + Sync + 'static) -> Result<(), Error> {
+    Runtime::current()?.on_refusal(listener);
+    Ok(())
+}
+
+/// Waits until the next patch is committed or refused, and returns its report or its reason.
+///
+/// A patch that came before the call does not count: whoever must not miss one compares
+/// [`generation`] first, or uses [`on_patch`].
+///
+/// # Errors
+/// The reason of a refusal, and [`Error::TimedOut`] when nothing came within `timeout`.
+pub fn wait_for_patch(timeout: Duration) -> Result<Report, Error> {
+    Runtime::current()?.wait_for_patch(timeout)
+}
+
+/// The number of the patch that was committed last; 0 is the code that the program started with.
+#[must_use]
+pub fn generation() -> u64 {
+    Runtime::current().map_or(0, |runtime| runtime.generation())
+}

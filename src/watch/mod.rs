@@ -1,0 +1,145 @@
+//! Following build outputs: one thread a process, which looks at an artifact when its folder
+//! changes and patches when the file is whole.
+
+mod folder;
+mod locate;
+mod target;
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::domain::Domain;
+use crate::error::Error;
+use crate::notice;
+use crate::table::Join;
+use folder::Folders;
+use target::{Look, Target};
+
+/// How often an artifact that has just changed is looked at.
+const GLANCE: Duration = Duration::from_millis(2);
+
+/// How often all artifacts are looked at although no event came: events get lost, and folders are
+/// deleted and made anew.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// What the thread is told.
+enum Message {
+    /// An image wants its build output followed.
+    Join(Join),
+    /// Something in a watched folder changed.
+    Changed,
+}
+
+/// The thread of this process, by the process it belongs to: a forked child has none.
+static WORKER: Mutex<Option<(u32, Sender<Message>)>> = Mutex::new(None);
+
+/// Follows the build output of the image that `join` describes, from now on.
+pub(crate) fn follow(join: Join) {
+    // A parent may have held the lock at the moment of the fork; then the child follows nothing.
+    let Some(mut worker) = WORKER.try_lock_for(ROUND) else { return };
+    let pid = std::process::id();
+    if worker.as_ref().is_none_or(|(owner, _)| *owner != pid) {
+        // A forked child leaves the parent's end alone: its thread and its watches are not here.
+        std::mem::forget(worker.take());
+        match start() {
+            Ok(sender) => *worker = Some((pid, sender)),
+            Err(error) => {
+                notice::warn(format_args!("nothing is followed: {}", error.explain()));
+                return;
+            }
+        }
+    }
+    if let Some((_, sender)) = &*worker {
+        let _ = sender.send(Message::Join(join));
+    }
+}
+
+fn start() -> Result<Sender<Message>, Error> {
+    let (sender, messages) = channel();
+    let events = sender.clone();
+    thread::Builder::new()
+        .name("midair".to_owned())
+        .spawn(move || Worker::new(events).run(&messages))
+        .map_err(|source| Error::Thread { source })?;
+    Ok(sender)
+}
+
+/// What the thread works with.
+struct Worker {
+    domain: &'static Domain,
+    folders: Folders,
+    targets: Vec<Target>,
+}
+
+impl Worker {
+    fn new(events: Sender<Message>) -> Self {
+        let changed = move || {
+            let _ = events.send(Message::Changed);
+        };
+        Self { domain: Domain::own(), folders: Folders::new(changed), targets: Vec::new() }
+    }
+
+    fn run(mut self, messages: &Receiver<Message>) {
+        loop {
+            let pause = if self.targets.iter().any(Target::is_pending) { GLANCE } else { ROUND };
+            match messages.recv_timeout(pause) {
+                Ok(Message::Join(join)) => self.join(&join),
+                Ok(Message::Changed) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.look();
+        }
+    }
+
+    fn join(&mut self, join: &Join) {
+        let key = join.section.start();
+        let known = self.targets.iter().any(|target| target.key() == key);
+        let named = join.artifact.is_some() || join.watch == crate::Watch::Off;
+        if known && !named {
+            return;
+        }
+        self.targets.retain(|target| target.key() != key);
+        if join.watch == crate::Watch::Off {
+            return;
+        }
+        let registry = self.domain.registry();
+        let Some(image) = registry.image_of(join.section).map(|at| &registry.images()[at]) else {
+            return;
+        };
+        match locate::artifacts(join, image, &registry) {
+            Ok(paths) => {
+                for path in paths {
+                    let path = absolute(&path);
+                    notice::info(format_args!("following {}", path.display()));
+                    let committed = self.domain.committed(&path);
+                    self.targets.push(Target::new(key, path, image, committed));
+                }
+            }
+            Err(nothing) => notice::warn(format_args!("{nothing}")),
+        }
+    }
+
+    fn look(&mut self) {
+        let wanted = self.targets.iter().filter_map(|target| target.path().parent());
+        self.folders.watch(wanted);
+        for target in &mut self.targets {
+            match target.look() {
+                Look::Nothing => {}
+                Look::Whole => {
+                    let path = target.path().to_owned();
+                    if let Err(Error::Changing { .. }) = self.domain.reload(&path) {
+                        target.again();
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}

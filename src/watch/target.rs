@@ -1,0 +1,193 @@
+//! One artifact that is followed, and the judgement whether its file is whole.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::artifact::{Artifact, Stamp};
+use crate::error::{Error, ErrorKind};
+use crate::notice;
+use crate::registry::LiveImage;
+
+/// How long size and time must have stood still. Writers that are at work touch them at least
+/// every 4 ms, the usual granularity of a file's time.
+const SETTLED: Duration = Duration::from_millis(8);
+
+/// How long a file that does not parse may stand still before it is called broken.
+const BROKEN: Duration = Duration::from_millis(500);
+
+/// An artifact that is followed.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Address of the section of the image that it is a new edition of.
+    key: usize,
+    path: PathBuf,
+    /// The state that was dealt with last: loaded, committed or refused.
+    done: Option<Stamp>,
+    pending: Option<Pending>,
+}
+
+/// A state that was seen and not dealt with yet.
+#[derive(Clone, Copy, Debug)]
+struct Pending {
+    stamp: Stamp,
+    since: Instant,
+    /// It settled, and did not parse.
+    cut: bool,
+}
+
+/// What a look at the file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Nothing to do, or not yet.
+    Nothing,
+    /// A new edition is there, whole; this is said once.
+    Whole,
+}
+
+impl Target {
+    /// Follows `path` for `image`. What `image` itself was loaded from, and what was `committed`,
+    /// is not new.
+    pub(super) fn new(
+        key: usize,
+        path: PathBuf,
+        image: &LiveImage,
+        committed: Option<Stamp>,
+    ) -> Self {
+        let now = Stamp::of(&path);
+        let done = committed.or_else(|| now.filter(|stamp| is_loaded(stamp, image)));
+        Self { key, path, done, pending: None }
+    }
+
+    /// Which image it belongs to.
+    pub(super) fn key(&self) -> usize {
+        self.key
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether a change was seen that is not dealt with yet.
+    pub(super) fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// The file changed while it was being read: what was said of it does not hold.
+    pub(super) fn again(&mut self) {
+        self.done = None;
+    }
+
+    /// Looks at the file.
+    pub(super) fn look(&mut self) -> Look {
+        let Some(stamp) = Stamp::of(&self.path) else {
+            // A linker removes before it writes; what comes next is new.
+            self.pending = None;
+            return Look::Nothing;
+        };
+        if self.done == Some(stamp) {
+            self.pending = None;
+            return Look::Nothing;
+        }
+        let pending = match self.pending {
+            Some(pending) if pending.stamp == stamp => pending,
+            _ => {
+                notice::trace(format_args!("{} changed: {} bytes", self.path.display(), stamp.len));
+                Pending { stamp, since: Instant::now(), cut: false }
+            }
+        };
+        self.pending = Some(pending);
+        if pending.quiet() < SETTLED || (pending.cut && pending.since.elapsed() < BROKEN) {
+            return Look::Nothing;
+        }
+        if !pending.cut && is_cut(&self.path) {
+            notice::debug(format_args!("{} is not whole yet", self.path.display()));
+            self.pending = Some(Pending { cut: true, ..pending });
+            return Look::Nothing;
+        }
+        self.done = Some(stamp);
+        self.pending = None;
+        Look::Whole
+    }
+}
+
+impl Pending {
+    /// For how long the file has stood still: since it was seen so, or, by its own time, longer.
+    fn quiet(&self) -> Duration {
+        let age = self.stamp.modified.and_then(|at| SystemTime::now().duration_since(at).ok());
+        self.since.elapsed().max(age.unwrap_or_default())
+    }
+}
+
+/// Whether the file looks like one that is still being written.
+fn is_cut(path: &Path) -> bool {
+    match Artifact::open(path) {
+        Ok(artifact) => matches!(artifact.manifest(), Err(Error::Artifact { .. })),
+        Err(error) => matches!(error.kind(), ErrorKind::Changing | ErrorKind::Read),
+    }
+}
+
+/// Whether `stamp` is that of the file which `image` was loaded from, or of an older one.
+fn is_loaded(stamp: &Stamp, image: &LiveImage) -> bool {
+    if stamp.inode.is_some() && stamp.inode == image.inode {
+        return true;
+    }
+    // Somewhere else lies a copy: it is new only if it was written after the loaded one, which
+    // must still be the file that was loaded for its time to say anything.
+    let loaded = Stamp::of(&image.path).filter(|loaded| loaded.inode == image.inode);
+    loaded.is_some_and(|loaded| stamp.modified <= loaded.modified)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BROKEN, Look, SETTLED, Target};
+    use std::path::Path;
+    use std::time::{Duration, Instant};
+
+    fn target(path: &Path) -> Target {
+        Target { key: 1, path: path.to_owned(), done: None, pending: None }
+    }
+
+    fn look_until(target: &mut Target, limit: Duration) -> Look {
+        let started = Instant::now();
+        while started.elapsed() < limit {
+            if target.look() == Look::Whole {
+                return Look::Whole;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Look::Nothing
+    }
+
+    #[test]
+    fn a_broken_file_is_reported_once_and_again_only_when_it_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lib.so");
+        std::fs::write(&path, "not a library").unwrap();
+        let mut target = target(&path);
+        let started = Instant::now();
+        assert_eq!(look_until(&mut target, BROKEN * 20), Look::Whole);
+        assert!(started.elapsed() >= BROKEN, "a file that may still grow was given its time");
+        assert_eq!(look_until(&mut target, BROKEN * 2), Look::Nothing);
+        std::fs::write(&path, "still not a library").unwrap();
+        assert_eq!(look_until(&mut target, BROKEN * 20), Look::Whole);
+    }
+
+    #[test]
+    fn a_file_that_keeps_growing_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lib.so");
+        let mut target = target(&path);
+        for len in 0..40 {
+            std::fs::write(&path, vec![b'x'; len]).unwrap();
+            assert_eq!(target.look(), Look::Nothing);
+            std::thread::sleep(SETTLED / 4);
+        }
+    }
+
+    #[test]
+    fn a_file_that_vanishes_is_nothing_new() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(target(&dir.path().join("gone.so")).look(), Look::Nothing);
+    }
+}
