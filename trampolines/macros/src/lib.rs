@@ -1,1 +1,111 @@
-//! x
+//! The attribute macros of midair. Use them through the `midair` crate, which documents them and
+//! holds what they expand to.
+//!
+//! The work has three steps, one module each: [`parse`] turns tokens into an item, [`check`]
+//! collects everything that cannot work, each at the token that is at fault, and [`expand`] writes
+//! the code, which names nothing but `::midair::__private` and `::core`.
+
+mod check;
+mod expand;
+mod owner;
+mod parse;
+mod shapes;
+mod signature;
+mod text;
+
+use proc_macro2::TokenStream;
+
+use crate::parse::arguments::Arguments;
+use crate::parse::item::Item;
+
+/// Makes a function hot: a rebuilt library changes it while the program runs.
+///
+/// Callers go through one atomic pointer: in release code that is one load and one indirect call.
+/// Signature, visibility, documentation, `unsafe` and ABI stay as written, and a path to the
+/// function still is a function: a stored `fn` pointer follows every patch as well.
+///
+/// # What works
+///
+/// | written on | remarks |
+/// |---|---|
+/// | a free function | safe or `unsafe`, any ABI, any pattern as argument, lifetimes, `-> !`, `#[no_mangle]`, `#[export_name]`, `#[target_feature]` |
+/// | an `async fn` | the future is boxed and `Send`; `#[hotpatch(?Send)]` lifts that |
+/// | an `impl` block, inherent or of a trait | every function in it, or only those marked `#[hotpatch]` inside it; every kind of receiver, and none |
+/// | one method | `#[hotpatch(Player)]`, or `#[hotpatch(Player as Tick)]` in an impl of a trait, names the type, lifetimes included: `#[hotpatch(Player<'a>)]` |
+///
+/// `#[cfg_attr(debug_assertions, midair::hotpatch)]` leaves the function alone in release builds;
+/// a feature works as well. It may be used on the functions inside a marked block, too.
+///
+/// Other attributes go where they have their effect. Documentation, `must_use`, `deprecated`,
+/// `no_mangle` and `export_name` stay on what callers see. Attributes that midair does not know,
+/// such as `#[tracing::instrument]`, go to the code that is exchanged. `target_feature` and lint
+/// levels hold for both. `inline` is replaced: the way to the code is always inlined, the code
+/// itself never.
+///
+/// # What is refused
+///
+/// Each is a compile error at the token, with what to do instead.
+///
+/// | written | why | instead |
+/// |---|---|---|
+/// | `const fn` | what ran while compiling cannot be patched | call a hot function from code that runs |
+/// | type or const parameters, also those of the `impl` | one slot holds one machine code, generics have many | a hot function for each type that is used |
+/// | `impl Trait` as an argument | it is a type parameter | `&dyn Trait` |
+/// | `-> impl Trait` | the hidden type changes with the body | `-> Box<dyn Trait>` |
+/// | `...` arguments | they cannot be passed on | a slice, or a `va_list` |
+/// | `#[track_caller]` | the location does not pass through a pointer | pass `Location::caller()` as an argument |
+/// | a lone method | a static cannot name `Self` | mark the block, or name the type |
+/// | a method of a trait definition | its `Self` is generic | mark the impls |
+///
+/// The functions of one module need different names: two hot functions called `helper` inside two
+/// other functions of one module are one name to a patch.
+///
+/// # Examples
+/// ```ignore
+/// use midair::hotpatch;
+///
+/// pub struct Player {
+///     health: u32,
+/// }
+///
+/// #[hotpatch]
+/// pub fn damage(base: u32, (armour, shield): (u32, u32)) -> u32 {
+///     base.saturating_sub(armour + shield)
+/// }
+///
+/// #[hotpatch]
+/// impl Player {
+///     pub fn hit(&mut self, base: u32) {
+///         self.health = self.health.saturating_sub(damage(base, (1, 2)));
+///     }
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn hotpatch(
+    arguments: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    hot(arguments.into(), item.into()).into()
+}
+
+/// The expansion, or the item as it was written and every mistake in it.
+fn hot(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    attempt(arguments, item.clone()).unwrap_or_else(|mistakes| {
+        let mistakes = mistakes.into_compile_error();
+        quote::quote!(#item #mistakes)
+    })
+}
+
+fn attempt(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    let arguments: Arguments = syn::parse2(arguments)?;
+    match syn::parse2(item)? {
+        Item::Function(function) => {
+            let checked = check::function(function, arguments)?;
+            Ok(expand::function::expand(&checked))
+        }
+        Item::Block(block) => {
+            let checked = check::block(block, &arguments)?;
+            Ok(expand::block::expand(checked, &arguments))
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The code that a hot item becomes.
+
+mod attributes;
+pub(crate) mod block;
+pub(crate) mod function;
+mod record;
+mod variants;

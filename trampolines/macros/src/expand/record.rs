@@ -1,0 +1,94 @@
+//! The record: the static that stands in the link section.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens as _, quote_spanned};
+use syn::Signature;
+
+use crate::check::Checked;
+use crate::shapes::Shapes;
+use crate::signature::{Places, path_text, signature_text, type_text};
+use crate::text::TokenHash;
+
+/// The record of `checked`, whose code and shim are `body` and `shim`.
+pub(crate) fn record(checked: &Checked, body: &TokenStream, shim: &TokenStream) -> TokenStream {
+    let signature = &checked.function.signature;
+    let places = Places::of(signature, checked.owner.as_ref());
+    let shapes = Shapes::of(&places);
+    let count = shapes.expressions.len();
+    let expressions = &shapes.expressions;
+    let name = format!("::{}", name(checked));
+    let text = signature_text(signature, &places, checked.is_local);
+    let types = shapes.texts.join("\n");
+    let body_hash = body_hash(checked);
+    let line = line(signature);
+    quote_spanned! {Span::mixed_site()=>
+        const __MIDAIR_TEXTS: [&str; 5] = [
+            concat!(module_path!(), #name),
+            #text,
+            ::midair::__private::or_empty(option_env!("CARGO_PKG_VERSION")),
+            file!(),
+            #types,
+        ];
+        static __MIDAIR_ORIGIN: ::midair::__private::Origin = ::midair::__private::Origin {
+            manifest_dir: ::midair::__private::RawText::new(
+                ::midair::__private::or_empty(option_env!("CARGO_MANIFEST_DIR")),
+            ),
+        };
+        #[used]
+        #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__midair"))]
+        #[cfg_attr(windows, unsafe(link_section = "midair$m"))]
+        #[cfg_attr(
+            not(any(target_vendor = "apple", windows)),
+            unsafe(link_section = "midair")
+        )]
+        static __MIDAIR_RECORD: ::midair::__private::FunctionRecord<
+            #count,
+            { ::midair::__private::packed_len(&__MIDAIR_TEXTS) },
+        > = ::midair::__private::FunctionRecord::new(::midair::__private::FunctionParts {
+            name: __MIDAIR_TEXTS[0],
+            signature: __MIDAIR_TEXTS[1],
+            version: __MIDAIR_TEXTS[2],
+            file: __MIDAIR_TEXTS[3],
+            types: __MIDAIR_TEXTS[4],
+            line: #line,
+            body_hash: #body_hash,
+            shapes: [#(#expressions),*],
+            body: #body as *const (),
+            shim: #shim as *const (),
+            origin: &__MIDAIR_ORIGIN,
+        });
+    }
+}
+
+/// `update`, `Player::update` or `<Player as Tick>::update`.
+fn name(checked: &Checked) -> String {
+    let function = &checked.function.signature.ident;
+    let Some(owner) = &checked.owner else {
+        return function.to_string();
+    };
+    let ty = type_text(&owner.self_ty);
+    match &owner.trait_path {
+        Some(path) => format!("<{ty} as {}>::{function}", path_text(path)),
+        None => format!("{ty}::{function}"),
+    }
+}
+
+/// The hash of what the user wrote between and around the types: patterns and code.
+fn body_hash(checked: &Checked) -> u64 {
+    let mut hash = TokenHash::new();
+    for input in &checked.function.signature.inputs {
+        hash = match input {
+            syn::FnArg::Receiver(receiver) => hash.tokens(receiver.mutability.to_token_stream()),
+            syn::FnArg::Typed(typed) => hash.tokens(typed.pat.to_token_stream()),
+        };
+    }
+    hash.tokens(checked.function.body.stream()).finish()
+}
+
+/// The line of the function's name. `line!()` would be that of the block for every method in it.
+fn line(signature: &Signature) -> u32 {
+    if !proc_macro::is_available() {
+        return 0;
+    }
+    u32::try_from(signature.ident.span().unwrap().line()).unwrap_or(0)
+}
