@@ -1,3 +1,3 @@
 //! What most programs need: `use midair::prelude::*;`.
 
-pub use crate::{Error, Missing, Outcome, Report, Runtime, Watch, is_hotpatched};
+pub use crate::{Error, Missing, Outcome, Report, Runtime, Watch, hotpatch, is_hotpatched};
