@@ -72,7 +72,10 @@ pub type LocalFuture<R> = Pin<Box<dyn Future<Output = R> + 'static>>;
 ///
 /// # Safety
 /// - What comes back is dropped before `'a` ends.
-pub unsafe fn detach<'a, R>(future: impl Future<Output = R> + Send + 'a) -> SendFuture<R> {
+pub unsafe fn detach<'a, R>(
+    // The compiler shows this line where a future is not `Send`.
+    future: impl Future<Output = R> + Send + 'a, // `#[hotpatch(?Send)]` lifts this
+) -> SendFuture<R> {
     let boxed: Pin<Box<dyn Future<Output = R> + Send + 'a>> = Box::pin(future);
     // SAFETY: the types differ in a lifetime only, and the caller keeps to it.
     unsafe { std::mem::transmute(boxed) }

@@ -6,12 +6,13 @@ use quote::ToTokens as _;
 use syn::visit_mut::VisitMut;
 use syn::{
     Attribute, Error, FnArg, GenericParam, Generics, ReturnType, Signature, Type, TypeImplTrait,
+    TypeParamBound,
 };
 
 use crate::owner::Owner;
 use crate::parse::arguments::Arguments;
 use crate::parse::item::{Block, Function};
-use crate::signature::type_text;
+use crate::text::text;
 
 /// A function that can be hot.
 pub(crate) struct Checked {
@@ -152,8 +153,8 @@ fn check_inputs(signature: &Signature, mistakes: &mut Mistakes) {
                 &found,
                 format!(
                     "`impl Trait` as an argument makes the function generic, and a hot function \
-                     has one machine code. Take `&dyn {0}`, `Box<dyn {0}>` or a concrete type",
-                    bounds_text(&found)
+                     has one machine code. Take `&({0})`, `Box<{0}>` or a concrete type",
+                    object_text(&found)
                 ),
             );
         }
@@ -176,8 +177,8 @@ fn check_output(signature: &Signature, mistakes: &mut Mistakes) {
             &found,
             format!(
                 "`impl Trait` as a return type hides a type that changes with the body, so old \
-                 callers would misread what new code returns. Return `Box<dyn {}>`",
-                bounds_text(&found)
+                 callers would misread what new code returns. Return `Box<{}>`",
+                object_text(&found)
             ),
         );
     }
@@ -217,18 +218,15 @@ fn impl_traits(ty: &Type) -> Vec<TypeImplTrait> {
     find.0
 }
 
-/// The bounds as they follow `dyn`, in ordinary spacing.
-fn bounds_text(found: &TypeImplTrait) -> String {
-    let bounds: Vec<_> = found
-        .bounds
-        .iter()
-        .filter(|bound| !matches!(bound, syn::TypeParamBound::PreciseCapture(_)))
-        .map(|bound| {
-            let ty: Type = syn::parse_quote!(dyn #bound);
-            spaced(type_text(&ty).trim_start_matches("dyn "))
-        })
-        .collect();
-    bounds.join(" + ")
+/// The type with `dyn` for `impl`, in ordinary spacing.
+fn object_text(found: &TypeImplTrait) -> String {
+    let bounds = found.bounds.iter().filter(|bound| match bound {
+        TypeParamBound::PreciseCapture(_) => false,
+        TypeParamBound::Trait(bound) => bound.maybe.is_none(),
+        _ => true,
+    });
+    let bounds: Vec<_> = bounds.map(|bound| spaced(&text(bound.to_token_stream()))).collect();
+    format!("dyn {}", bounds.join(" + "))
 }
 
 /// Canonical text as people write it.

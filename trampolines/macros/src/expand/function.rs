@@ -51,14 +51,14 @@ impl Parts<'_> {
         };
         let wait = self.variants.is_async().then(|| quote_spanned!(Span::mixed_site()=> .await));
         let call = quote_spanned! {Span::mixed_site()=>
-            let witness: #pointer = #target;
+            let __midair_witness: #pointer = #target;
             // SAFETY: the slot holds the shim, the body, or a later body whose signature and
             // layouts were found equal.
-            let code = unsafe {
-                ::midair::__private::like(witness, __MIDAIR_RECORD.target())
+            let __midair_code = unsafe {
+                ::midair::__private::like(__midair_witness, __MIDAIR_RECORD.target())
             };
             // SAFETY: the same function, under the same duties as the wrapper itself.
-            unsafe { code(#arguments) } #wait
+            unsafe { __midair_code(#arguments) } #wait
         };
         quote! {
             #(#attributes)*
@@ -154,7 +154,8 @@ impl Parts<'_> {
         });
         let signature = self.variants.body();
         let block = &self.checked.function.body;
-        quote!(#(#attributes)* #(#everywhere)* #strict #signature #block)
+        let said = said();
+        quote!(#said #(#attributes)* #(#everywhere)* #strict #signature #block)
     }
 
     /// What stands behind the slot of an async function: it boxes the future of the user's code.
@@ -168,15 +169,18 @@ impl Parts<'_> {
         let arguments = self.variants.arguments();
         let detach = if self.checked.is_local { "detach_local" } else { "detach" };
         let detach = Ident::new(detach, Span::mixed_site());
+        // What keeps the future from being `Send` is said at the function.
+        let name = self.checked.function.signature.ident.span();
+        let future = Ident::new("__midair_future", Span::mixed_site().located_at(name));
         quote_spanned! {Span::mixed_site()=>
             #quiet
             #(#everywhere)*
             #signature {
                 // SAFETY: under the duties of this function.
-                let future = unsafe { #body(#arguments) };
+                let #future = unsafe { #body(#arguments) };
                 // SAFETY: only the wrapper calls this, and awaits what it gets in a future that
                 // holds all of the lifetimes in the arguments.
-                unsafe { ::midair::__private::#detach(future) }
+                unsafe { ::midair::__private::#detach(#future) }
             }
         }
     }
@@ -194,16 +198,16 @@ impl Parts<'_> {
             #quiet
             #(#everywhere)*
             #signature {
-                let address = ::midair::__private::first_call(
+                let __midair_address = ::midair::__private::first_call(
                     __MIDAIR_RECORD.head(),
                     ::midair::__private::own_section!(),
                 );
-                let witness: #pointer = #target;
+                let __midair_witness: #pointer = #target;
                 // SAFETY: what the slot holds is the body, or a later body whose signature and
                 // layouts were found equal.
-                let code = unsafe { ::midair::__private::like(witness, address) };
+                let __midair_code = unsafe { ::midair::__private::like(__midair_witness, __midair_address) };
                 // SAFETY: the same function, under the same duties.
-                unsafe { code(#arguments) }
+                unsafe { __midair_code(#arguments) }
             }
         }
     }
@@ -238,6 +242,7 @@ fn import(path: &Path) -> TokenStream {
 fn quiet() -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         #[allow(
+            drop_bounds,
             elided_lifetimes_in_paths,
             improper_ctypes_definitions,
             mismatched_lifetime_syntaxes,
@@ -250,6 +255,18 @@ fn quiet() -> TokenStream {
             clippy::all,
             clippy::pedantic,
             clippy::nursery
+        )]
+    }
+}
+
+/// What the lints have said about the signature of the wrapper, they need not say of the body.
+fn said() -> TokenStream {
+    quote_spanned! {Span::mixed_site()=>
+        #[allow(
+            improper_ctypes_definitions,
+            mismatched_lifetime_syntaxes,
+            clippy::too_many_arguments,
+            clippy::type_complexity
         )]
     }
 }

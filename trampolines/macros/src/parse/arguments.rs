@@ -1,8 +1,9 @@
 //! What stands in the parentheses of `#[hotpatch(..)]`.
 
 use proc_macro2::Span;
+use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
-use syn::{Error, Ident, Path, Token, Type};
+use syn::{Error, Ident, Lit, Path, Token, Type};
 
 use crate::owner::Owner;
 
@@ -48,6 +49,9 @@ impl Arguments {
         if let Some(word) = word(input)? {
             return Err(unknown(&word));
         }
+        if input.peek(Lit) {
+            return Err(unknown(&input.parse::<Lit>()?));
+        }
         let ty: Type = input.parse()?;
         let trait_path = if input.peek(Token![as]) {
             input.parse::<Token![as]>()?;
@@ -79,12 +83,13 @@ fn word(input: ParseStream<'_>) -> syn::Result<Option<Ident>> {
     Ok(None)
 }
 
-fn unknown(word: &Ident) -> Error {
-    Error::new(
-        word.span(),
+fn unknown(word: &impl ToTokens) -> Error {
+    Error::new_spanned(
+        word,
         format!(
-            "`#[hotpatch]` does not know `{word}`: it takes nothing, `?Send` on an async fn, \
-             or the type that a lone method belongs to, as in `#[hotpatch(Player)]`"
+            "`#[hotpatch]` does not know `{}`: it takes nothing, `?Send` on an async fn, \
+             or the type that a lone method belongs to, as in `#[hotpatch(Player)]`",
+            word.to_token_stream()
         ),
     )
 }

@@ -5,7 +5,7 @@
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use syn::parse::discouraged::Speculative as _;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::{Attribute, Error, Generics, Path, Signature, Token, Type, Visibility, braced};
 
 /// What `#[hotpatch]` was written on.
@@ -95,11 +95,13 @@ impl Function {
 
 /// The block of a function; from a `macro_rules` it may come in an invisible group.
 fn body(input: ParseStream<'_>) -> syn::Result<Group> {
-    let mut group: Group = input.parse()?;
-    while group.delimiter() == Delimiter::None {
-        group = syn::parse2(group.stream())?;
+    match input.parse::<TokenTree>()? {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Ok(group),
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            body.parse2(group.stream())
+        }
+        other => Err(Error::new(other.span(), "expected the body of the function")),
     }
-    Ok(group)
 }
 
 impl Block {
@@ -174,9 +176,7 @@ impl Parse for Member {
 fn ends_item(group: &Group, in_braces: bool) -> bool {
     let block = match group.delimiter() {
         Delimiter::Brace => true,
-        Delimiter::None => {
-            syn::parse2::<Group>(group.stream()).is_ok_and(|inner| ends_item(&inner, true))
-        }
+        Delimiter::None => body.parse2(group.stream()).is_ok(),
         _ => false,
     };
     in_braces && block

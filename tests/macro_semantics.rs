@@ -1,0 +1,11 @@
+//! What `#[hotpatch]` accepts, called from end to end: each function twice, so that the way
+//! through the first-call shim and the direct way both run.
+
+#[path = "macros/asynchronous.rs"]
+mod asynchronous;
+#[path = "macros/functions.rs"]
+mod functions;
+#[path = "macros/methods.rs"]
+mod methods;
+#[path = "macros/records.rs"]
+mod records;

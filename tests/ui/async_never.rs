@@ -1,0 +1,8 @@
+use midair::hotpatch;
+
+#[hotpatch]
+async fn serve() -> ! {
+    loop {}
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use midair::hotpatch;
+
+extern "C" {
+    #[hotpatch]
+    fn abs(a: i32) -> i32;
+}
+
+fn main() {}

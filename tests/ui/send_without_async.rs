@@ -1,0 +1,6 @@
+use midair::hotpatch;
+
+#[hotpatch(?Send)]
+fn plain() {}
+
+fn main() {}

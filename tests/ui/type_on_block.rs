@@ -1,0 +1,10 @@
+use midair::hotpatch;
+
+struct Player;
+
+#[hotpatch(Player)]
+impl Player {
+    fn fine(&self) {}
+}
+
+fn main() {}
