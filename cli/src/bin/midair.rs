@@ -1,1 +1,7 @@
-fn main(){}
+//! The command `midair`.
+
+use midair_cli::{Exit, Invocation};
+
+fn main() -> Exit {
+    midair_cli::main(Invocation::Direct, std::env::args_os())
+}
