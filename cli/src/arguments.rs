@@ -60,10 +60,14 @@ struct Midair {
 enum Verb {
     /// Show on a small project how a running program takes new code.
     ///
-    /// Makes a project in a temporary folder, builds and starts it, changes a function, rebuilds
-    /// the library with `cargo build`, and shows what the running program does before and after.
-    /// Then it makes a change that cannot be taken, and shows how that is refused. It takes about
-    /// a minute the first time, needs nothing but cargo, and leaves nothing behind.
+    /// Makes a project in a temporary folder, builds and starts it, changes a
+    /// function, rebuilds the library with `cargo build`, and shows what the running
+    /// program does before and after. Then it makes a change that cannot be taken,
+    /// and shows how that is refused.
+    ///
+    /// It needs nothing but cargo, takes some seconds (the first time about half a
+    /// minute), and leaves nothing behind.
+    #[command(verbatim_doc_comment)]
     Demo(DemoArguments),
 }
 
@@ -96,7 +100,8 @@ mod tests {
 
     fn demo(invocation: Invocation, words: &[&str]) -> Options {
         let words = words.iter().map(OsString::from);
-        let Command::Demo(options) = parse(invocation, words).unwrap().command;
+        let Command::Demo(options) =
+            parse(invocation, words).expect("these are understood").command;
         options
     }
 
@@ -122,7 +127,9 @@ mod tests {
     #[test]
     fn help_is_a_success_and_nonsense_is_not() {
         let usage = |words: &[&str]| {
-            parse(Invocation::Direct, words.iter().map(OsString::from)).unwrap_err().0
+            parse(Invocation::Direct, words.iter().map(OsString::from))
+                .expect_err("these are not commands")
+                .0
         };
         assert!(!usage(&["midair", "--help"]).use_stderr());
         assert!(usage(&["midair", "fly"]).use_stderr());

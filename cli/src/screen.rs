@@ -1,7 +1,6 @@
 //! What a person sees: plain lines in a pipe; colour and one line that moves on a terminal.
 
 use std::io::{self, IsTerminal, Stdout, Write};
-use std::time::Duration;
 
 /// The person's end of the command.
 #[derive(Debug)]
@@ -65,18 +64,22 @@ impl Screen {
         Ok(())
     }
 
-    /// Says that `what` is going on: in a moving line, or nothing where lines cannot move.
-    pub(crate) fn progress(&mut self, what: &str, since: Duration) -> io::Result<()> {
+    /// Says what is going on in a line that moves, or nothing where lines cannot move.
+    pub(crate) fn progress(&mut self, what: &str) -> io::Result<()> {
         if !self.terminal {
             return Ok(());
         }
         let wheel = WHEEL[self.turns % WHEEL.len()];
         self.turns += 1;
         self.moving = true;
-        let text: String =
-            format!("{wheel} {what} {} s", since.as_secs()).chars().take(WIDTH).collect();
+        let text: String = format!("{wheel} {what}").chars().take(WIDTH - 2).collect();
         write!(self.out, "\r\x1b[2K  {text}")?;
         self.out.flush()
+    }
+
+    /// Writes a line that says what takes a while; on a terminal a moving line says it better.
+    pub(crate) fn patience(&mut self, text: &str) -> io::Result<()> {
+        if self.terminal { Ok(()) } else { self.line(text) }
     }
 
     fn clear(&mut self) -> io::Result<()> {

@@ -70,7 +70,7 @@ impl Cargo {
         let (mut output, mut errors) = (Vec::new(), Vec::new());
         let mut doing = format!("cargo {}", arguments[0]);
         loop {
-            screen.progress(&doing, started.elapsed())?;
+            screen.progress(&format!("{doing} {} s", started.elapsed().as_secs()))?;
             if interrupt::pending() {
                 return Err(Error::Interrupted);
             }

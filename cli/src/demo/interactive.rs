@@ -4,7 +4,7 @@ use std::io::{self, BufRead};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::program::Event;
 use super::project::Project;
@@ -21,7 +21,6 @@ pub(super) fn play(stage: &mut Stage, screen: &mut Screen) -> Result<(), Error> 
     screen.line("Each time it is rebuilt with `cargo build`. Enter or Ctrl-C ends the demo.")?;
     screen.title(format!("The program runs (process {}).", stage.program.id()))?;
     let enter = enter();
-    let started = Instant::now();
     let mut saved = modified(&source);
     let mut shown = String::new();
     while !interrupt::pending() && matches!(enter.try_recv(), Err(TryRecvError::Empty)) {
@@ -33,8 +32,7 @@ pub(super) fn play(stage: &mut Stage, screen: &mut Screen) -> Result<(), Error> 
                 shown = answer.text;
             }
             Ok(Some(Event::Answer(answer))) => {
-                let now = format!("call {}: {}; running", answer.count, answer.text);
-                screen.progress(&now, started.elapsed())?;
+                screen.progress(&format!("call {}: {}", answer.count, answer.text))?;
             }
             Ok(Some(Event::Taken(said) | Event::Refused(said))) => {
                 screen.paragraph(Style::Faint, "  ", &format!("midair: {said}"))?;

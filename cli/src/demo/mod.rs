@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<(), Error> {
     }
     played?;
     if options.editor == Editor::Script {
-        screen.line("Change it yourself: midair demo --interactive")?;
+        screen.line("To change it yourself, run the same with --interactive.")?;
     }
     Ok(())
 }
@@ -79,6 +79,7 @@ fn set_up(afterwards: Afterwards, screen: &mut Screen) -> Result<Stage, Error> {
     let project = Project::create(afterwards)?;
     screen.title("A small project: a program, and a library of three functions.")?;
     screen.line(format!("  {}", project.root().display()))?;
+    screen.patience("  cargo build, which takes about half a minute the first time")?;
     let cargo = Cargo::new(project.root(), project.target());
     let (built, took) = cargo.build_program(project::PROGRAM, screen)?;
     screen.line(format!("  cargo build: {}", seconds(took)))?;
