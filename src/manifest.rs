@@ -101,3 +101,85 @@ pub(crate) fn shared_std(needed: &[String]) -> Option<&str> {
         name.starts_with("libstd-") || name.starts_with("std-") || name.contains("/libstd-")
     })
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::Manifest;
+    use crate::error::Error;
+    use crate::format::Fault;
+    use crate::format::foreign::FOREIGN;
+
+    #[test]
+    fn records_are_read_from_every_format_and_loaded_from_none_that_is_foreign() {
+        let dir = tempfile::tempdir().unwrap();
+        for foreign in FOREIGN {
+            let bytes = foreign.library(dir.path());
+            let manifest = Manifest::read(Path::new("x"), &bytes).unwrap_or_else(|error| {
+                panic!("{}: {}", foreign.target, error.explain());
+            });
+            let update = manifest.functions.iter().find(|f| f.name == "game::update").unwrap();
+            assert_eq!(update.signature, "fn(u32)", "{}", foreign.target);
+            assert_eq!(update.types[0].1.size, 4);
+            assert_eq!(manifest.identity.version, env!("CARGO_PKG_VERSION"));
+            assert_eq!(manifest.crate_name(), "game");
+            let refused = manifest.check_host().unwrap_err();
+            let typed = if foreign.target.contains("linux") {
+                matches!(refused, Fault::Machine { .. })
+            } else {
+                matches!(refused, Fault::Format { .. })
+            };
+            assert!(typed, "{}: {refused}", foreign.target);
+            // The seed's place is inside the file and empty, in every format.
+            let at = manifest.seed_offset();
+            assert_eq!(bytes[at..at + 8], [0; 8], "{}", foreign.target);
+        }
+    }
+
+    #[test]
+    fn a_foreign_library_cut_anywhere_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for foreign in FOREIGN {
+            let bytes = foreign.library(dir.path());
+            let whole = Manifest::read(Path::new("x"), &bytes).unwrap();
+            for cut in (0..bytes.len()).step_by(7) {
+                // What stands after the last table that anybody reads may be missing unnoticed,
+                // but never a record.
+                if let Ok(manifest) = Manifest::read(Path::new("x"), &bytes[..cut]) {
+                    assert_eq!(manifest.functions, whole.functions, "{} at {cut}", foreign.target);
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..Default::default() })]
+        #[test]
+        fn hostile_bytes_never_make_the_parser_panic(
+            seed in 0_usize..4,
+            edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..24),
+        ) {
+            static LIBRARIES: std::sync::OnceLock<Vec<Vec<u8>>> = std::sync::OnceLock::new();
+            let libraries = LIBRARIES.get_or_init(|| {
+                let dir = tempfile::tempdir().unwrap();
+                FOREIGN.iter().map(|foreign| foreign.library(dir.path())).collect()
+            });
+            let mut bytes = libraries[seed].clone();
+            for (at, byte) in edits {
+                // Half of the edits hit the headers, where they hurt most.
+                let len = if byte % 2 == 0 { 1_024 } else { bytes.len() };
+                let at = at.index(len.min(bytes.len()));
+                bytes[at] = byte;
+            }
+            let manifest = Manifest::read(Path::new("x"), &bytes);
+            let typed = matches!(
+                manifest,
+                Ok(_) | Err(Error::Artifact { .. } | Error::Records { .. } | Error::NoFunctions { .. })
+            );
+            prop_assert!(typed);
+        }
+    }
+}

@@ -167,8 +167,11 @@ fn mismatch(old: &Function, new: &Function) -> Option<Mismatch> {
             new: new.signature.clone(),
         });
     }
-    let mut types = old.types.iter().zip(&new.types);
-    let (old_type, new_type) = types.find(|(old, new)| !old.1.same(&new.1))?;
+    let changed = || old.types.iter().zip(&new.types).filter(|(old, new)| !old.1.same(&new.1));
+    // A pointer's shape changes with what it leads to; the type to name is the one that is itself
+    // another size.
+    let itself = changed().find(|(old, new)| extents(&old.1) != extents(&new.1));
+    let (old_type, new_type) = itself.or_else(|| changed().next())?;
     Some(Mismatch::Layout {
         place: new_type.1.place,
         ty: new_type.0.clone(),
@@ -177,13 +180,17 @@ fn mismatch(old: &Function, new: &Function) -> Option<Mismatch> {
     })
 }
 
+fn extents(shape: &Shape) -> (u64, u32) {
+    (shape.size, shape.align)
+}
+
 /// The numbers of `shape` that differ from those of `other`.
 fn extent(shape: &Shape, other: &Shape) -> String {
     let part = |what: &str, size: u64, align: u32| match size {
         UNSIZED => format!("{what}unsized"),
         _ => format!("{what}size {size}, align {align}"),
     };
-    if (shape.size, shape.align) == (other.size, other.align) {
+    if extents(shape) == extents(other) {
         return part("behind it ", shape.inner_size, shape.inner_align);
     }
     part("", shape.size, shape.align)

@@ -30,7 +30,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Container, Fault> {
     let sections = file.sections()?;
     let names = file.section_names(&sections)?;
     let records = records(&sections, &names, &segments)?;
-    let allocator = file.allocator(&sections, &names)?;
+    let allocator = file.allocator(&sections, &names);
     let (needed, binding) =
         if is_64 && context.le.is_little() { file.dynamic(&segments)? } else { Default::default() };
     Ok(Container { format: Format::Elf, machine, records, needed, allocator, binding })
@@ -133,21 +133,29 @@ impl File<'_> {
         names.ok_or(Fault::Inconsistent { what: "a section's name lies outside the names" })
     }
 
-    /// `#[global_allocator]` makes rustc define a symbol that the default does not have.
-    fn allocator(&self, sections: &[SectionHeader], names: &[&[u8]]) -> Result<Allocator, Fault> {
-        const OWN: &[u8] = b"__rg_alloc";
+    /// Where the allocator's entries are functions of their own, the default has functions of std
+    /// behind them and `#[global_allocator]` has not. Link-time optimisation melts them into their
+    /// callers; then nothing can be told.
+    fn allocator(&self, sections: &[SectionHeader], names: &[&[u8]]) -> Allocator {
+        const ENTRY: &[u8] = b"___rust_alloc_zeroed";
+        const DEFAULT: &[u8] = b"___rdl_alloc";
         let named = |wanted: &[u8]| {
             let at = names.iter().position(|name| *name == wanted)?;
             Some(&self.bytes[section_range(&sections[at])])
         };
         let (Some(symbols), Some(strings)) = (named(b".symtab"), named(b".strtab")) else {
-            return Ok(Allocator::Unknown);
+            return Allocator::Unknown;
         };
-        let own = symbols.chunks_exact(if self.context.is_big() { 24 } else { 16 }).any(|symbol| {
+        let mut entry = false;
+        for symbol in symbols.chunks_exact(if self.context.is_big() { 24 } else { 16 }) {
             let name = u32::from_le_bytes([symbol[0], symbol[1], symbol[2], symbol[3]]);
-            c_string(strings, u64::from(name)).is_some_and(|name| name.ends_with(OWN))
-        });
-        Ok(if own { Allocator::Own } else { Allocator::System })
+            let name = c_string(strings, u64::from(name)).unwrap_or_default();
+            if name.ends_with(DEFAULT) {
+                return Allocator::System;
+            }
+            entry |= name.ends_with(ENTRY);
+        }
+        if entry { Allocator::Own } else { Allocator::Unknown }
     }
 
     /// Checks the dynamic section and what it points to, and reads what the loader will want.

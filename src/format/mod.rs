@@ -4,6 +4,8 @@
 //! before it is used, and what the loader would later touch is checked before it can.
 
 mod elf;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) mod foreign;
 mod mach;
 mod pe;
 
