@@ -1,11 +1,20 @@
 //! What a hot call costs is seen in the machine code of a release build: one load of the slot and
 //! one indirect call.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+#![expect(clippy::print_stdout, reason = "a test says what it skips and what it saw")]
+
+#[path = "lab/mod.rs"]
+mod lab;
+#[path = "macros/project.rs"]
+mod project;
+
+use std::path::PathBuf;
 
 use goblin::elf::Elf;
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind};
+use lab::{cargo, library, target_dir};
+
+use crate::project::project;
 
 const SOURCE: &str = r#"
 pub struct Player(u64);
@@ -48,7 +57,7 @@ fn a_hot_call_is_one_load_and_one_indirect_call() {
         return;
     }
     let library = build();
-    let bytes = std::fs::read(&library).unwrap();
+    let bytes = std::fs::read(&library).expect("cargo built it");
     let image = Image::read(&bytes);
     for caller in [
         "calls_function",
@@ -111,7 +120,7 @@ struct Image<'a> {
 
 impl<'a> Image<'a> {
     fn read(bytes: &'a [u8]) -> Self {
-        let elf = Elf::parse(bytes).unwrap();
+        let elf = Elf::parse(bytes).expect("an ELF file");
         let records = elf
             .section_headers
             .iter()
@@ -140,31 +149,13 @@ impl<'a> Image<'a> {
 }
 
 fn build() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = tempfile::tempdir().unwrap();
-    let manifest = format!(
-        "[package]\nname = \"machine_code_fixture\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\
-         [lib]\ncrate-type = [\"cdylib\"]\npath = \"lib.rs\"\n\
-         [dependencies]\nmidair = {{ path = {root:?} }}\n[workspace]\n"
-    );
-    std::fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
-    std::fs::write(folder.path().join("lib.rs"), SOURCE).unwrap();
-    std::fs::copy(root.join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
-    let target = lab();
-    let status = Command::new(env!("CARGO"))
+    let name = "machine_code_fixture";
+    let folder = project(name, "2024", "crate-type = [\"cdylib\"]", SOURCE);
+    let output = cargo(folder.path())
         .args(["build", "--release", "--offline", "--quiet"])
-        .current_dir(folder.path())
-        .env("CARGO_TARGET_DIR", &target)
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_BUILD_TARGET")
-        .status()
-        .unwrap();
-    assert!(status.success(), "the fixture builds");
-    target.join("release/libmachine_code_fixture.so")
-}
-
-/// The target folder that the fixtures of all tests share.
-fn lab() -> PathBuf {
-    let own = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    own.parent().expect("it lies in the target folder").join("lab")
+        .env("CARGO_TARGET_DIR", target_dir())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    target_dir().join("release").join(library(name))
 }

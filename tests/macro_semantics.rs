@@ -1,6 +1,8 @@
 //! What `#[hotpatch]` accepts, called from end to end: each function twice, so that the way
 //! through the first-call shim and the direct way both run.
 
+#![expect(clippy::print_stdout, reason = "a test says what it skips")]
+
 #[path = "macros/asynchronous.rs"]
 mod asynchronous;
 #[path = "macros/functions.rs"]

@@ -63,6 +63,7 @@ fn longest<'a>(left: &'a str, right: &'a str) -> &'a str {
 }
 
 #[hotpatch]
+#[expect(clippy::multiple_bound_locations, reason = "both places work")]
 fn outlives<'a, 'b: 'a>(left: &'a mut &'b str, right: &'b str) -> &'a str
 where
     'b: 'a,
@@ -149,20 +150,20 @@ extern "C" fn c_abi(a: u8, b: f64) -> f64 {
 }
 
 #[hotpatch]
-pub unsafe extern "C-unwind" fn unwinding(fail: bool) -> u32 {
+unsafe extern "C-unwind" fn unwinding(fail: bool) -> u32 {
     assert!(!fail, "as asked");
     1
 }
 
 #[hotpatch]
 #[unsafe(no_mangle)]
-pub extern "C" fn midair_test_no_mangle(a: u32) -> u32 {
+extern "C" fn midair_test_no_mangle(a: u32) -> u32 {
     a + 1
 }
 
 #[unsafe(export_name = "midair_test_exported")]
 #[hotpatch]
-pub unsafe extern "system" fn exported(a: u32) -> u32 {
+unsafe extern "system" fn exported(a: u32) -> u32 {
     a + 2
 }
 
@@ -176,14 +177,16 @@ fn foreign_conventions() {
         fn midair_test_exported(a: u32) -> u32;
     }
     twice!(c_abi(1, 2.0), 3.0);
-    // SAFETY: none of these functions has duties.
-    unsafe {
-        twice!(unwinding(false), 1);
-        assert!(std::panic::catch_unwind(|| unwinding(true)).is_err());
-        twice!(by_name(1), 2);
-        twice!(midair_test_exported(1), 3);
-        twice!(exported(1), 3);
-    }
+    // SAFETY: none of these functions has duties; so for all of them.
+    twice!(unsafe { unwinding(false) }, 1);
+    // SAFETY: as above.
+    assert!(std::panic::catch_unwind(|| unsafe { unwinding(true) }).is_err());
+    // SAFETY: as above.
+    twice!(unsafe { by_name(1) }, 2);
+    // SAFETY: as above.
+    twice!(unsafe { midair_test_exported(1) }, 3);
+    // SAFETY: as above.
+    twice!(unsafe { exported(1) }, 3);
     let pointer: extern "C" fn(u8, f64) -> f64 = c_abi;
     twice!(pointer(1, 1.0), 2.0);
 }
@@ -199,7 +202,7 @@ fn never(code: u8) -> ! {
 }
 
 #[hotpatch]
-#[allow(clippy::too_many_arguments, reason = "the point of the test")]
+#[expect(clippy::too_many_arguments, reason = "the point of the test")]
 fn twelve(
     a: u8,
     b: u16,
@@ -221,7 +224,7 @@ fn twelve(
 fn recursion_divergence_and_many_arguments() {
     twice!(factorial(5), 120);
     for _ in 0..2 {
-        let payload = std::panic::catch_unwind(|| never(7)).map(|()| ()).unwrap_err();
+        let payload = std::panic::catch_unwind(|| never(7)).expect_err("it panics");
         assert_eq!(payload.downcast_ref::<u8>(), Some(&7));
     }
     let all = || twelve(1, 2, 3, 4, 5, 6, 7, 8, 9.0, 10.5, true, 'x');

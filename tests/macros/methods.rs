@@ -54,6 +54,7 @@ impl Player {
         self.health
     }
 
+    #[expect(clippy::needless_arbitrary_self_type, reason = "it works")]
     fn explicit(self: &mut Self, other: &Self, _: [u8; Self::FULL as usize]) -> u32 {
         self.health + other.health + Self::helper()
     }
@@ -99,7 +100,7 @@ fn every_receiver() {
 struct Chosen(u32);
 
 #[hotpatch]
-#[allow(dead_code, reason = "an attribute on the block")]
+#[warn(dead_code)]
 impl Chosen {
     #[hotpatch]
     fn hot(&self) -> u32 {

@@ -116,7 +116,7 @@ fn methods_follow_with_their_state_and_recursion_goes_through_the_slot() {
 }
 
 #[hotpatch]
-#[expect(improper_ctypes_definitions, reason = "only Rust calls it")]
+#[expect(improper_ctypes_definitions, dead_code, reason = "only its record matters")]
 unsafe extern "C" fn described<'a>(
     world: &'a mut Counter,
     (_, _): (u32, [u16; 2]),
@@ -136,7 +136,7 @@ fn a_record_says_what_was_written() {
     assert_eq!(function.version, env!("CARGO_PKG_VERSION"));
     assert!(file!().ends_with(&function.file), "{}", function.file);
     let source = include_str!("records.rs");
-    let line = source.lines().nth(function.line as usize - 1).unwrap();
+    let line = source.lines().nth(function.line as usize - 1).expect("the line exists");
     assert!(line.contains("fn described"), "line {}: {line}", function.line);
     assert_ne!(function.body_hash, 0);
     let types: Vec<_> = function

@@ -24,25 +24,33 @@ pub(crate) struct Checked {
 
 /// All mistakes of one item.
 #[derive(Default)]
-struct Mistakes(Option<Error>);
+struct Mistakes {
+    all: Option<Error>,
+    /// What may be done about each of them.
+    advice: &'static str,
+}
 
 impl Mistakes {
     fn add(&mut self, at: impl syn::spanned::Spanned, message: impl std::fmt::Display) {
-        let mistake = Error::new(at.span(), message);
-        match &mut self.0 {
+        let mistake = Error::new(at.span(), format!("{message}{}", self.advice));
+        match &mut self.all {
             Some(all) => all.combine(mistake),
             none => *none = Some(mistake),
         }
     }
 
     fn or<T>(self, right: T) -> syn::Result<T> {
-        self.0.map_or(Ok(right), Err)
+        self.all.map_or(Ok(right), Err)
     }
 }
 
 /// Checks one function.
 pub(crate) fn function(function: Function, arguments: Arguments) -> syn::Result<Checked> {
     let mut mistakes = Mistakes::default();
+    if arguments.is_by_block {
+        mistakes.advice = ". To leave this function as it is, write `#[hotpatch]` on each of the \
+                           others in the block as well";
+    }
     let signature = &function.signature;
     check_attributes(&function.attributes, &mut mistakes);
     if let Some(constness) = &signature.constness {

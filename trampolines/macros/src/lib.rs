@@ -1,8 +1,8 @@
 //! The attribute macros of midair. Use them through the `midair` crate, which documents them and
 //! holds what they expand to.
 //!
-//! The work has three steps, one module each: [`parse`] turns tokens into an item, [`check`]
-//! collects everything that cannot work, each at the token that is at fault, and [`expand`] writes
+//! The work has three steps, one module each: `parse` turns tokens into an item, `check`
+//! collects everything that cannot work, each at the token that is at fault, and `expand` writes
 //! the code, which names nothing but `::midair::__private` and `::core`.
 
 mod check;
@@ -12,6 +12,7 @@ mod parse;
 mod shapes;
 mod signature;
 mod text;
+mod ties;
 
 use proc_macro2::TokenStream;
 
@@ -57,8 +58,12 @@ use crate::parse::item::Item;
 /// | a lone method | a static cannot name `Self` | mark the block, or name the type |
 /// | a method of a trait definition | its `Self` is generic | mark the impls |
 ///
-/// The functions of one module need different names: two hot functions called `helper` inside two
-/// other functions of one module are one name to a patch.
+/// # Names
+///
+/// To a patch a function is its module path and name, with the type for methods. So the hot
+/// functions of one module need different names: two that are called `helper` and stand inside two
+/// other functions of that module are one name. The same holds for functions without `self` that
+/// are marked alone in two `impl` blocks; mark the block, or name the type.
 ///
 /// # Examples
 /// ```ignore

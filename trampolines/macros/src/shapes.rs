@@ -111,7 +111,7 @@ mod tests {
     use crate::signature::Places;
 
     fn texts(code: &str) -> Vec<String> {
-        let signature: Signature = parse_str(code).unwrap();
+        let signature: Signature = parse_str(code).expect("a signature");
         Shapes::of(&Places::of(&signature, None)).texts
     }
 

@@ -1,19 +1,21 @@
 //! The text of a signature: what must be equal for a call to be right, and nothing else.
 //!
-//! Argument names, lifetimes, whitespace and trailing commas do not matter to a call; `unsafe`,
-//! the ABI, `async` and the types do. `'static` stays: new code may keep what it is given for as
-//! long as its signature says, and a caller may keep what it gets.
+//! Argument names, the names of lifetimes, whitespace and trailing commas do not matter to a call;
+//! `unsafe`, the ABI, `async` and the types do. `'static` stays, and so do ties between lifetimes:
+//! new code may keep what it is given for as long as its signature says, and a caller may keep
+//! what it gets.
 
 use quote::ToTokens as _;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    FnArg, GenericArgument, Lifetime, PathArguments, Receiver, ReceiverKind, ReturnType, Safety,
-    Signature, Token, TraitBound, Type, TypeFnPtr, TypeParamBound, TypeReference, parse_quote,
+    FnArg, GenericArgument, PathArguments, Receiver, ReceiverKind, ReturnType, Safety, Signature,
+    Token, TraitBound, Type, TypeFnPtr, TypeParamBound, TypeReference, parse_quote,
 };
 
 use crate::owner::Owner;
 use crate::text::text;
+use crate::ties::Ties;
 
 /// The types of a signature, without `Self`.
 pub(crate) struct Places {
@@ -58,7 +60,8 @@ fn receiver_type(receiver: &Receiver) -> Type {
 }
 
 /// The text of `signature`, whose types are `places`.
-pub(crate) fn signature_text(signature: &Signature, places: &Places, is_local: bool) -> String {
+pub(crate) fn signature_text(signature: &Signature, mut places: Places, is_local: bool) -> String {
+    let mut plain = Plain(Ties::of(signature, &mut places));
     let mut words = String::new();
     if signature.asyncness.is_some() {
         // Callers move a future that is `Send` between threads.
@@ -73,28 +76,33 @@ pub(crate) fn signature_text(signature: &Signature, places: &Places, is_local: b
             words.push_str(&format!("extern \"{name}\" "));
         }
     }
-    let arguments: Vec<_> = places.arguments.iter().map(type_text).collect();
-    let output = places.output.as_ref().map(type_text).filter(|output| output != "()");
+    let arguments: Vec<_> = places.arguments.into_iter().map(|ty| plain.text(ty)).collect();
+    let output = places.output.map(|ty| plain.text(ty)).filter(|output| output != "()");
     let output = output.map(|output| format!("->{output}")).unwrap_or_default();
     format!("{words}fn({}){output}", arguments.join(","))
 }
 
 /// The text of `ty`, whatever way it was written.
 pub(crate) fn type_text(ty: &Type) -> String {
-    let mut ty = ty.clone();
-    Plain.visit_type_mut(&mut ty);
-    text(ty.into_token_stream())
+    Plain(Ties::default()).text(ty.clone())
 }
 
 /// The text of a trait's path.
 pub(crate) fn path_text(path: &syn::Path) -> String {
     let mut path = path.clone();
-    Plain.visit_path_mut(&mut path);
+    Plain(Ties::default()).visit_path_mut(&mut path);
     text(path.into_token_stream())
 }
 
 /// Takes away what does not matter to a call.
-struct Plain;
+struct Plain(Ties);
+
+impl Plain {
+    fn text(&mut self, mut ty: Type) -> String {
+        self.visit_type_mut(&mut ty);
+        text(ty.into_token_stream())
+    }
+}
 
 impl VisitMut for Plain {
     fn visit_type_mut(&mut self, ty: &mut Type) {
@@ -113,8 +121,8 @@ impl VisitMut for Plain {
     }
 
     fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-        reference.lifetime = reference.lifetime.take().filter(is_static);
-        visit_mut::visit_type_reference_mut(self, reference);
+        reference.lifetime = reference.lifetime.take().and_then(|kept| self.0.mark(&kept));
+        self.visit_type_mut(&mut reference.elem);
     }
 
     fn visit_type_fn_ptr_mut(&mut self, pointer: &mut TypeFnPtr) {
@@ -135,24 +143,28 @@ impl VisitMut for Plain {
     }
 
     fn visit_type_trait_object_mut(&mut self, object: &mut syn::TypeTraitObject) {
-        let kept = |bound: &TypeParamBound| match bound {
-            TypeParamBound::Lifetime(lifetime) => is_static(lifetime),
-            _ => true,
-        };
-        object.bounds = object.bounds.iter().filter(|bound| kept(bound)).cloned().collect();
         visit_mut::visit_type_trait_object_mut(self, object);
+        let kept = |bound: TypeParamBound| match bound {
+            TypeParamBound::Lifetime(lifetime) => {
+                self.0.mark(&lifetime).map(TypeParamBound::Lifetime)
+            }
+            other => Some(other),
+        };
+        object.bounds = object.bounds.iter().cloned().filter_map(kept).collect();
     }
 
     fn visit_path_arguments_mut(&mut self, arguments: &mut PathArguments) {
         visit_mut::visit_path_arguments_mut(self, arguments);
         match arguments {
             PathArguments::AngleBracketed(angle) => {
-                let kept = |argument: &GenericArgument| match argument {
-                    GenericArgument::Lifetime(lifetime) => is_static(lifetime),
-                    _ => true,
+                let kept = |argument: GenericArgument| match argument {
+                    GenericArgument::Lifetime(lifetime) => {
+                        self.0.mark(&lifetime).map(GenericArgument::Lifetime)
+                    }
+                    other => Some(other),
                 };
                 angle.colon2_token = None;
-                angle.args = angle.args.iter().filter(|one| kept(one)).cloned().collect();
+                angle.args = angle.args.iter().cloned().filter_map(kept).collect();
                 if angle.args.is_empty() {
                     *arguments = PathArguments::None;
                 }
@@ -164,10 +176,6 @@ impl VisitMut for Plain {
             PathArguments::None => {}
         }
     }
-}
-
-fn is_static(lifetime: &Lifetime) -> bool {
-    lifetime.ident == "static"
 }
 
 fn without_trailing<T>(list: &mut Punctuated<T, Token![,]>) {
@@ -182,21 +190,21 @@ fn without_unit(output: &mut ReturnType) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use syn::{Signature, parse_str};
 
     use super::{Places, signature_text};
     use crate::owner::Owner;
 
-    fn of(code: &str) -> String {
-        let signature: Signature = parse_str(code).unwrap();
-        signature_text(&signature, &Places::of(&signature, None), false)
+    pub(crate) fn of(code: &str) -> String {
+        let signature: Signature = parse_str(code).expect("a signature");
+        signature_text(&signature, Places::of(&signature, None), false)
     }
 
-    fn method(header: &str, code: &str) -> String {
-        let owner = Owner::of_header(&parse_str(header).unwrap());
-        let signature: Signature = parse_str(code).unwrap();
-        signature_text(&signature, &Places::of(&signature, Some(&owner)), false)
+    pub(crate) fn method(header: &str, code: &str) -> String {
+        let owner = Owner::of_header(&parse_str(header).expect("a header"));
+        let signature: Signature = parse_str(code).expect("a signature");
+        signature_text(&signature, Places::of(&signature, Some(&owner)), false)
     }
 
     #[test]
@@ -212,8 +220,8 @@ mod tests {
         let plain = of("fn f(x: &str, y: Foo, z: &dyn Fn(&u8)) -> (u32, &str)");
         for same in [
             "fn g(a : & str,b:Foo,  c: & dyn Fn( & u8 ),) -> (u32, &str,)",
-            "fn f<'a, 'b>(x: &'a str, y: Foo<'b>, z: &'b dyn Fn(&u8)) -> (u32, &'a str)",
-            "fn f<'a>(x: &'a str, y: Foo<'_>, z: &(dyn for<'x> Fn(&'x u8) + 'a)) -> (u32, &'a str)",
+            "fn f<'a, 'b, 'c>(x: &'a str, y: Foo<'b>, z: &'c dyn Fn(&u8)) -> (u32, &str)",
+            "fn f<'a>(x: &'a str, y: Foo<'_>, z: &(dyn for<'x> Fn(&'x u8) + '_)) -> (u32, &str)",
             "fn f(mut x: &str, _: Foo, z: &dyn Fn(&u8)) -> (u32, &str)",
             "extern \"Rust\" fn f(x: &str, y: Foo, z: &dyn Fn(&u8) -> ()) -> (u32, &str)",
         ] {

@@ -94,7 +94,7 @@ mod tests {
     use super::{TokenHash, text};
 
     fn hash(code: &str) -> u64 {
-        TokenHash::new().tokens(code.parse().unwrap()).finish()
+        TokenHash::new().tokens(code.parse().expect("tokens")).finish()
     }
 
     #[test]

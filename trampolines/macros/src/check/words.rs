@@ -32,7 +32,7 @@ mod tests {
     use super::own_self;
 
     fn finds(code: &str) -> bool {
-        own_self(code.parse::<proc_macro2::TokenStream>().unwrap()).is_some()
+        own_self(code.parse::<proc_macro2::TokenStream>().expect("tokens")).is_some()
     }
 
     #[test]

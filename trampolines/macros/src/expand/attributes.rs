@@ -103,7 +103,7 @@ mod tests {
                  #[target_feature(enable = \"avx2\")] #[tracing::instrument] #[tokio::test] \
                  #[unsafe(link_section = \"x\")] #[expect(dead_code)]",
             )
-            .unwrap();
+            .expect("attributes");
         let sorted = Sorted::new(&attributes);
         let names = |part: &[Attribute]| part.iter().map(super::name).collect::<Vec<_>>();
         assert_eq!(names(&sorted.wrapper), ["doc", "no_mangle", "tokio::test", "expect"]);

@@ -43,14 +43,14 @@ struct Mark {
 }
 
 impl Mark {
-    fn arguments(&self) -> TokenStream {
+    fn arguments(&self, by: &TokenStream) -> TokenStream {
         let header = &self.header;
         let local = self.is_local.then(|| quote!(?Send,));
-        quote!(#local in #header)
+        quote!(#local #by #header)
     }
 
     fn attribute(&self) -> Attribute {
-        let arguments = self.arguments();
+        let arguments = self.arguments(&quote!(for));
         let path = private_path();
         syn::parse_quote!(#[#path(#arguments)])
     }
@@ -74,7 +74,7 @@ impl Mark {
 
     fn completed(&self, own: &TokenStream) -> TokenStream {
         let own = (!own.is_empty()).then(|| quote!(#own,));
-        let (arguments, path) = (self.arguments(), private_path());
+        let (arguments, path) = (self.arguments(&quote!(in)), private_path());
         quote!(#path(#own #arguments))
     }
 

@@ -5,7 +5,7 @@
 //! all that belongs to it mean what they meant. Everything is nested in the wrapper's block, so
 //! the user's code still sees the names of its module, and none of ours.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::{Generics, Path, PathArguments, Type};
 
@@ -60,21 +60,21 @@ impl Parts<'_> {
             // SAFETY: the same function, under the same duties as the wrapper itself.
             unsafe { __midair_code(#arguments) } #wait
         };
+        // With the span of the user's block, lints see a function that the user wrote.
+        let mut block = Group::new(Delimiter::Brace, quote!(#nested #call));
+        block.set_span(function.body.span());
         quote! {
             #(#attributes)*
             #(#everywhere)*
             #inline
-            #visibility #defaultness #signature {
-                #nested
-                #call
-            }
+            #visibility #defaultness #signature #block
         }
     }
 
     /// The compiler refuses `inline(always)` beside a target feature, and ignores any `inline` on
-    /// what is exported.
+    /// what is exported; of an async function it would inline only the making of the future.
     fn inline(&self) -> TokenStream {
-        if self.sorted.is_exported {
+        if self.sorted.is_exported || self.variants.is_async() {
             TokenStream::new()
         } else if self.sorted.everywhere.is_empty() {
             quote_spanned!(Span::mixed_site()=> #[inline(always)])
@@ -133,12 +133,14 @@ impl Parts<'_> {
         let import = owner.trait_path.as_ref().map(import);
         quote_spanned! {Span::mixed_site()=>
             #import
+            #[doc(hidden)]
             #quiet
             trait __MidairHot #generics #(: #supertrait)* #bounds {
                 #body;
                 #boxed
                 #shim;
             }
+            #[doc(hidden)]
             impl #generics __MidairHot<#(#arguments),*> for #ty #bounds {
                 #functions
             }

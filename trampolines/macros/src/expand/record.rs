@@ -17,7 +17,7 @@ pub(crate) fn record(checked: &Checked, body: &TokenStream, shim: &TokenStream) 
     let count = shapes.expressions.len();
     let expressions = &shapes.expressions;
     let name = format!("::{}", name(checked));
-    let text = signature_text(signature, &places, checked.is_local);
+    let text = signature_text(signature, places, checked.is_local);
     let types = shapes.texts.join("\n");
     let body_hash = body_hash(checked);
     let line = line(signature);

@@ -100,7 +100,7 @@ impl<'a> Variants<'a> {
                 FnArg::Typed(typed) => {
                     let name = names.next().expect("a name was made for each argument");
                     typed.attrs.clear();
-                    typed.pat = Box::new(parse_quote!(#name));
+                    *typed.pat = parse_quote!(#name);
                 }
             }
         }

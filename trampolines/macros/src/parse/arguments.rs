@@ -1,6 +1,6 @@
 //! What stands in the parentheses of `#[hotpatch(..)]`.
 
-use proc_macro2::Span;
+use proc_macro2::{Span, TokenTree};
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::{Error, Ident, Lit, Path, Token, Type};
@@ -14,6 +14,8 @@ pub(crate) struct Arguments {
     pub(crate) local: Option<Span>,
     /// The type whose method this is: named by the user, or by the block around it.
     pub(crate) owner: Option<Owner>,
+    /// The block around the function is marked, and nobody marked the function itself.
+    pub(crate) is_by_block: bool,
 }
 
 impl Parse for Arguments {
@@ -40,9 +42,11 @@ impl Arguments {
             self.local = Some(question.span);
             return Ok(());
         }
-        if input.peek(Token![in]) {
-            // Written by the expansion of the block, with the header of that block.
-            input.parse::<Token![in]>()?;
+        if input.peek(Token![in]) || input.peek(Token![for]) {
+            // Written by the expansion of the block, with the header of that block: `in` for a
+            // function that is marked, `for` where the whole block is.
+            self.is_by_block = input.peek(Token![for]);
+            input.parse::<TokenTree>()?;
             self.owner.get_or_insert(Owner::of_header(&input.parse()?));
             return Ok(());
         }
