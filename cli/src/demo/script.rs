@@ -78,9 +78,7 @@ fn good_change(stage: &mut Stage, first: Answer, screen: &mut Screen) -> Result<
 }
 
 fn bad_change(stage: &mut Stage, so_far: u64, screen: &mut Screen) -> Result<(), Error> {
-    screen.title(
-        "A change that cannot be taken: a function that is being called gets an argument.",
-    )?;
+    screen.title("A change that cannot be taken: a function gets one more argument.")?;
     let source = GREETING.apply(SOURCE);
     rebuild(stage, ARGUMENT, &source, screen)?;
     let mut last = so_far;
