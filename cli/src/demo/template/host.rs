@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let text = unsafe { answer(&mut state) };
         // SAFETY: the library answers with a text that stays.
         let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
-        if text != last || printed.elapsed() > Duration::from_millis(200) {
+        if text != last || printed.elapsed() > Duration::from_millis(50) {
             writeln!(io::stdout(), "call {}: {text}", state.count)?;
             printed = Instant::now();
             last = text.into_owned();
