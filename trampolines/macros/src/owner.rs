@@ -5,7 +5,6 @@
 //! does not depend on them.
 
 use proc_macro2::Span;
-use quote::ToTokens as _;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
@@ -15,6 +14,7 @@ use syn::{
 };
 
 use crate::parse::item::Header;
+use crate::signature::{Places, type_text};
 
 /// `impl<'a> Tick<'a> for Player<'a>`, with a name for each lifetime.
 pub(crate) struct Owner {
@@ -33,7 +33,12 @@ impl Owner {
             trait_path: header.trait_path.clone(),
         };
         owner.name_lifetimes();
-        // `Self` in a bound of the `impl` must not be that of the helper trait.
+        // `Self` in the header must not become that of the helper trait.
+        let mut trait_path = owner.trait_path.take();
+        if let Some(path) = &mut trait_path {
+            owner.concrete().visit_path_mut(path);
+        }
+        owner.trait_path = trait_path;
         let mut bounds = owner.generics.where_clause.take();
         if let Some(bounds) = &mut bounds {
             let mut concrete = owner.concrete();
@@ -61,6 +66,16 @@ impl Owner {
             }
         }
         owner
+    }
+
+    /// Whether the type surely has a size: by its form, or because `places` pass it by value.
+    pub(crate) fn is_sized(&self, places: &Places) -> bool {
+        let by_form = matches!(
+            self.self_ty,
+            Type::Array(_) | Type::FnPtr(_) | Type::Ptr(_) | Type::Reference(_) | Type::Tuple(_)
+        );
+        let own = type_text(&self.self_ty);
+        by_form || places.arguments.iter().chain(&places.output).any(|ty| type_text(ty) == own)
     }
 
     /// Replaces `Self` by the type's name.
@@ -260,10 +275,4 @@ fn names(bound: &BoundLifetimes) -> Vec<Lifetime> {
             _ => None,
         })
         .collect()
-}
-
-impl std::fmt::Debug for Owner {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}", self.self_ty.to_token_stream())
-    }
 }

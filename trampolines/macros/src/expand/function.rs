@@ -14,6 +14,7 @@ use super::record::record;
 use super::variants::Variants;
 use crate::check::Checked;
 use crate::owner::{Owner, Static};
+use crate::signature::Places;
 
 /// The expansion of one function.
 pub(crate) fn expand(checked: &Checked) -> TokenStream {
@@ -129,13 +130,16 @@ impl Parts<'_> {
         let (generics, _, bounds) = owner.generics.split_for_impl();
         let arguments = owner.generics.lifetimes().map(|param| &param.lifetime);
         let ty = &owner.self_ty;
-        let supertrait = owner.trait_path.iter();
+        // A trait may ask for it, as `Add` does for the right-hand side that is `Self`.
+        let places = Places::of(&self.checked.function.signature, Some(owner));
+        let sized = owner.is_sized(&places).then(|| quote!(::core::marker::Sized));
+        let supertraits = owner.trait_path.iter().map(|path| quote!(#path)).chain(sized);
         let import = owner.trait_path.as_ref().map(import);
         quote_spanned! {Span::mixed_site()=>
             #import
             #[doc(hidden)]
             #quiet
-            trait __MidairHot #generics #(: #supertrait)* #bounds {
+            trait __MidairHot #generics: #(#supertraits)+* #bounds {
                 #body;
                 #boxed
                 #shim;
