@@ -129,7 +129,9 @@ impl Domain {
         }
     }
 
-    fn attempt(&self, path: &Path) -> Result<Report, Error> {
+    /// Checks, loads and commits the artifact at `path`, and tells nobody:
+    /// [`publish`](Self::publish) is to follow, unless the file turned out to be unfinished.
+    pub(crate) fn attempt(&self, path: &Path) -> Result<Report, Error> {
         let mut transaction = self.begin()?;
         let transaction = &mut *transaction;
         self.rescan(transaction)?;
@@ -191,11 +193,12 @@ impl Domain {
         Ok(())
     }
 
-    fn publish(&self, outcome: &Arc<Result<Report, Error>>) {
+    /// Tells everybody who wants to know what came of an attempt.
+    pub(crate) fn publish(&self, outcome: &Arc<Result<Report, Error>>) {
         match &**outcome {
             Ok(report) => notice::info(format_args!("{report}")),
             Err(error) => {
-                notice::warn(format_args!("{}", error.explain()));
+                notice::warn(format_args!("refused, the old code goes on: {}", error.explain()));
             }
         }
         {

@@ -92,7 +92,7 @@ pub enum Error {
         running: Vec<String>,
     },
     /// At least one function cannot be exchanged, so none was.
-    #[error("the patch {} is refused: {}", path.display(), refused_functions(functions))]
+    #[error("{} (in {})", refused_functions(functions), path.display())]
     Refused {
         /// The artifact.
         path: PathBuf,

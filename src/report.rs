@@ -125,26 +125,51 @@ impl Timings {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |wanted: fn(&Outcome) -> bool| {
-            self.functions.iter().filter(|function| wanted(&function.outcome)).count()
+        let count = |wanted: &Outcome| {
+            self.functions.iter().filter(|function| function.outcome == *wanted).count()
         };
-        let changed = self.functions.iter().filter(|function| function.body_changed).count();
-        write!(
-            f,
-            "patch {}: {} functions now run new code ({changed} bodies changed",
-            self.generation,
-            self.retargeted()
-        )?;
-        let new = count(|outcome| *outcome == Outcome::New);
+        let changed: Vec<_> = self
+            .functions
+            .iter()
+            .filter(|function| function.body_changed)
+            .map(|function| function.name.as_str())
+            .collect();
+        write!(f, "patch {}: ", self.generation)?;
+        match &changed[..] {
+            [] => f.write_str("no hot function changed itself")?,
+            [names @ ..] if names.len() <= NAMED => write!(f, "{} changed", names.join(", "))?,
+            names => {
+                let more = names.len() - NAMED;
+                write!(f, "{} and {more} more changed", names[..NAMED].join(", "))?;
+            }
+        }
+        write!(f, "; {} now from this library", functions(self.retargeted(), "runs", "run"))?;
+        let (new, missing) = (count(&Outcome::New), count(&Outcome::Missing));
         if new > 0 {
             write!(f, ", {new} new")?;
         }
-        let missing = count(|outcome| *outcome == Outcome::Missing);
         if missing > 0 {
-            write!(f, ", {missing} kept as they were")?;
+            write!(f, ", {missing} kept as before")?;
         }
-        let total = self.timings.total().as_secs_f64() * 1e3;
-        write!(f, "), {total:.1} ms, from {}", self.path.display())
+        write!(f, " ({}): {}", self.timings, self.path.display())
+    }
+}
+
+/// How many functions are named in a line.
+const NAMED: usize = 3;
+
+fn functions(count: usize, one: &str, many: &str) -> String {
+    match count {
+        1 => format!("1 function {one}"),
+        _ => format!("{count} functions {many}"),
+    }
+}
+
+impl fmt::Display for Timings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [read, check, load, commit] =
+            [self.read, self.check, self.load, self.commit].map(|part| part.as_secs_f64() * 1e3);
+        write!(f, "read {read:.1}, check {check:.1}, load {load:.1}, commit {commit:.1} ms")
     }
 }
 
@@ -152,6 +177,7 @@ impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signature { old, new } => {
+                let (old, new) = (spaced(old), spaced(new));
                 write!(f, "its signature is now `{new}`, the running program calls it as `{old}`")
             }
             Self::Layout { place: 0, ty, old, new } => {
@@ -164,6 +190,11 @@ impl fmt::Display for Mismatch {
             Self::Ambiguous => f.write_str("two functions bear this name"),
         }
     }
+}
+
+/// A normalised signature with the spaces that people write.
+fn spaced(signature: &str) -> String {
+    signature.replace(',', ", ").replace("->", " -> ")
 }
 
 #[cfg(test)]
@@ -187,8 +218,8 @@ mod tests {
         };
         assert_eq!(
             report.to_string(),
-            "patch 3: 1 functions now run new code (2 bodies changed, 1 new), 0.0 ms, from \
-             /tmp/libgame.so"
+            "patch 3: game::update, game::draw changed; 1 function runs now from this library, 1 \
+             new (read 0.0, check 0.0, load 0.0, commit 0.0 ms): /tmp/libgame.so"
         );
         assert_eq!(report.function("update").map(|f| f.name.as_str()), Some("game::update"));
         assert_eq!(report.function("date"), None);
@@ -199,6 +230,6 @@ mod tests {
         let mismatch =
             Mismatch::Signature { old: "fn(u32)->u32".into(), new: "fn(u64)->u32".into() };
         let text = mismatch.to_string();
-        assert!(text.contains("fn(u32)->u32") && text.contains("fn(u64)->u32"), "{text}");
+        assert!(text.contains("fn(u32) -> u32") && text.contains("fn(u64) -> u32"), "{text}");
     }
 }

@@ -34,7 +34,7 @@ fn a_render_loop_goes_on_with_a_new_picture() {
     example.edit("game/src/lib.rs", update, &update.replace("dt: f32", "dt: f64"));
     example.edit("game/src/lib.rs", "world.frame += 1;", "world.frame += 1; let dt = dt as f32;");
     example.build();
-    host.until(|line| line.contains(" is refused: frame_loop_game::update: "));
+    host.until(|line| line.contains("refused, the old code goes on: frame_loop_game::update: "));
     let last = frame(&host.until(|line| line.ends_with('@')));
     assert!(after < last, "the old code goes on: frame {after}, then {last}");
 }

@@ -126,7 +126,8 @@ fn files_that_are_no_library() {
     // An executable, and a library that has nothing to do with midair.
     assert!(cage.refuse_file(Path::new("/proc/self/exe")).contains("midair section"));
     let libc = fs::read_to_string("/proc/self/maps").unwrap();
-    let libc = libc.lines().find_map(|line| line.split_once('/').filter(|x| x.1.contains("libc.so")));
+    let libc =
+        libc.lines().find_map(|line| line.split_once('/').filter(|x| x.1.contains("libc.so")));
     let libc = PathBuf::from(format!("/{}", libc.unwrap().1));
     assert!(cage.refuse_file(&libc).contains("midair section"));
     let sparse = cage.dir.path().join("sparse.so");
@@ -179,7 +180,7 @@ fn signatures_layouts_and_missing_functions() {
             "value(x)",
             "value(x as u32)",
             "Refused: ",
-            "its signature is now `fn(u32)->u64`, the running program calls it as `fn(u64)->u64`",
+            "its signature is now `fn(u32) -> u64`, the running program calls it as `fn(u64) -> u64`",
         ),
         (
             "pub struct World { pub size: u32 }",
@@ -203,7 +204,7 @@ fn signatures_layouts_and_missing_functions() {
             "{ value(x) }",
             "{ unsafe { value(x) } }",
             "Refused: ",
-            "`unsafe fn(u64)->u64`",
+            "`unsafe fn(u64) -> u64`",
         ),
         (
             "pub fn value(x: u64) -> u64 { x + 1 }",
@@ -211,7 +212,7 @@ fn signatures_layouts_and_missing_functions() {
             "",
             "",
             "Refused: ",
-            "`extern \"C\" fn(u64)->u64`",
+            "`extern \"C\" fn(u64) -> u64`",
         ),
     ];
     for (old, new, old_use, new_use, kind, reason) in edits {
@@ -244,7 +245,7 @@ pub extern \"C\" fn call_value(x: u64) -> u64 { *value(&x, (1, 2)) + 1 }
          { renamed } else { panic!() } }\n#[midair::hotpatch]\npub fn fresh() {}",
     ));
     fixture.build();
-    host.until_log("patch 1: 1 functions now run new code (2 bodies changed, 1 new)");
+    host.until_log("patch 1: lab_harmless::fresh, lab_harmless::value changed; 1 function runs now from this library, 1 new");
     assert_eq!(host.call("call_value", 1), 2);
     host.quit();
 }
@@ -275,7 +276,7 @@ pub extern \"C\" fn start(_: u64) -> u64 {
     fixture.build();
     host.until("call_value", 1, 3);
     assert_eq!(host.call("call_gone", 1), 101);
-    host.until_log("1 kept as they were");
+    host.until_log("1 kept as before");
     host.quit();
 }
 
@@ -343,7 +344,9 @@ fn another_panic_strategy() {
 fn another_standard_library_and_another_allocator() {
     let mut fixture = Fixture::new("lab_std", CANARY);
     let mut cage = Cage::new(&fixture);
-    fixture.edit("pub struct World", "
+    fixture.edit(
+        "pub struct World",
+        "
 struct Own;
 unsafe impl std::alloc::GlobalAlloc for Own {
     unsafe fn alloc(&self, layout: std::alloc::Layout) -> *mut u8 {
@@ -355,7 +358,8 @@ unsafe impl std::alloc::GlobalAlloc for Own {
 }
 #[global_allocator]
 static OWN: Own = Own;
-pub struct World");
+pub struct World",
+    );
     let answer = cage.refuse(&fs::read(fixture.build()).unwrap());
     assert!(answer.contains("the global allocator"), "{answer}");
     fixture.write(CANARY);

@@ -47,16 +47,34 @@ pub(crate) const FOREIGN: [Foreign; 4] = [
         target: "x86_64-apple-darwin",
         section: "__DATA,__midair",
         linker: &[
-            "-flavor", "darwin", "-dylib", "-arch", "x86_64", "-platform_version", "macos",
-            "10.12", "10.12", "-o", "OUT",
+            "-flavor",
+            "darwin",
+            "-dylib",
+            "-arch",
+            "x86_64",
+            "-platform_version",
+            "macos",
+            "10.12",
+            "10.12",
+            "-o",
+            "OUT",
         ],
     },
     Foreign {
         target: "aarch64-apple-darwin",
         section: "__DATA,__midair",
         linker: &[
-            "-flavor", "darwin", "-dylib", "-arch", "arm64", "-platform_version", "macos", "11.0",
-            "11.0", "-o", "OUT",
+            "-flavor",
+            "darwin",
+            "-dylib",
+            "-arch",
+            "arm64",
+            "-platform_version",
+            "macos",
+            "11.0",
+            "11.0",
+            "-o",
+            "OUT",
         ],
     },
     Foreign {
@@ -112,9 +130,5 @@ fn rust_lld() -> PathBuf {
 
 fn run(command: &mut Command) {
     let output = command.output().unwrap();
-    assert!(
-        output.status.success(),
-        "{command:?}:\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{command:?}:\n{}", String::from_utf8_lossy(&output.stderr));
 }

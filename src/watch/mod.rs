@@ -6,6 +6,7 @@ mod locate;
 mod target;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use crate::error::Error;
 use crate::notice;
 use crate::table::Join;
 use folder::Folders;
-use target::{Look, Target};
+use target::{Look, Target, Verdict};
 
 /// How often an artifact that has just changed is looked at.
 const GLANCE: Duration = Duration::from_millis(2);
@@ -127,13 +128,10 @@ impl Worker {
         let wanted = self.targets.iter().filter_map(|target| target.path().parent());
         self.folders.watch(wanted);
         for target in &mut self.targets {
-            match target.look() {
-                Look::Nothing => {}
-                Look::Whole => {
-                    let path = target.path().to_owned();
-                    if let Err(Error::Changing { .. }) = self.domain.reload(&path) {
-                        target.again();
-                    }
+            if target.look() == Look::Settled {
+                let outcome = self.domain.attempt(target.path());
+                if target.tried(&outcome) == Verdict::Final {
+                    self.domain.publish(&Arc::new(outcome));
                 }
             }
         }

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::artifact::{Artifact, Stamp};
+use crate::artifact::Stamp;
 use crate::error::{Error, ErrorKind};
 use crate::notice;
 use crate::registry::LiveImage;
+use crate::report::Report;
 
 /// How long size and time must have stood still. Writers that are at work touch them at least
 /// every 4 ms, the usual granularity of a file's time.
@@ -31,7 +32,7 @@ pub(super) struct Target {
 struct Pending {
     stamp: Stamp,
     since: Instant,
-    /// It settled, and did not parse.
+    /// It settled and was tried, and was not whole.
     cut: bool,
 }
 
@@ -40,8 +41,17 @@ struct Pending {
 pub(super) enum Look {
     /// Nothing to do, or not yet.
     Nothing,
-    /// A new edition is there, whole; this is said once.
-    Whole,
+    /// A new edition is there and stands still: try it.
+    Settled,
+}
+
+/// What the outcome of a try means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The file is still being written: nobody needs to know.
+    Unfinished,
+    /// This is what came of this edition.
+    Final,
 }
 
 impl Target {
@@ -73,11 +83,6 @@ impl Target {
         self.pending.is_some()
     }
 
-    /// The file changed while it was being read: what was said of it does not hold.
-    pub(super) fn again(&mut self) {
-        self.done = None;
-    }
-
     /// Looks at the file.
     pub(super) fn look(&mut self) -> Look {
         let Some(stamp) = Stamp::of(&self.path) else {
@@ -100,14 +105,25 @@ impl Target {
         if pending.quiet() < SETTLED || (pending.cut && pending.since.elapsed() < BROKEN) {
             return Look::Nothing;
         }
-        if !pending.cut && is_cut(&self.path) {
-            notice::debug(format_args!("{} is not whole yet", self.path.display()));
-            self.pending = Some(Pending { cut: true, ..pending });
-            return Look::Nothing;
+        Look::Settled
+    }
+
+    /// Takes note of what came of the edition that [`look`](Self::look) said has settled.
+    pub(super) fn tried(&mut self, outcome: &Result<Report, Error>) -> Verdict {
+        let Some(pending) = self.pending.take() else { return Verdict::Final };
+        let kind = outcome.as_ref().err().map(Error::kind);
+        match kind {
+            Some(ErrorKind::Changing) => Verdict::Unfinished,
+            Some(ErrorKind::Artifact | ErrorKind::Read) if !pending.cut => {
+                notice::debug(format_args!("{} is not whole yet", self.path.display()));
+                self.pending = Some(Pending { cut: true, ..pending });
+                Verdict::Unfinished
+            }
+            _ => {
+                self.done = Some(pending.stamp);
+                Verdict::Final
+            }
         }
-        self.done = Some(stamp);
-        self.pending = None;
-        Look::Whole
     }
 }
 
@@ -116,14 +132,6 @@ impl Pending {
     fn quiet(&self) -> Duration {
         let age = self.stamp.modified.and_then(|at| SystemTime::now().duration_since(at).ok());
         self.since.elapsed().max(age.unwrap_or_default())
-    }
-}
-
-/// Whether the file looks like one that is still being written.
-fn is_cut(path: &Path) -> bool {
-    match Artifact::open(path) {
-        Ok(artifact) => matches!(artifact.manifest(), Err(Error::Artifact { .. })),
-        Err(error) => matches!(error.kind(), ErrorKind::Changing | ErrorKind::Read),
     }
 }
 
@@ -140,7 +148,8 @@ fn is_loaded(stamp: &Stamp, image: &LiveImage) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{BROKEN, Look, SETTLED, Target};
+    use super::{BROKEN, Look, SETTLED, Target, Verdict};
+    use crate::artifact::Artifact;
     use std::path::Path;
     use std::time::{Duration, Instant};
 
@@ -148,15 +157,21 @@ mod tests {
         Target { key: 1, path: path.to_owned(), done: None, pending: None }
     }
 
-    fn look_until(target: &mut Target, limit: Duration) -> Look {
+    /// Looks and tries until a verdict is final, or for as long as `limit`.
+    fn final_within(target: &mut Target, limit: Duration) -> bool {
         let started = Instant::now();
         while started.elapsed() < limit {
-            if target.look() == Look::Whole {
-                return Look::Whole;
+            if target.look() == Look::Settled {
+                let outcome =
+                    Artifact::open(target.path()).and_then(|artifact| artifact.manifest());
+                let error = outcome.expect_err("the file is no library");
+                if target.tried(&Err(error)) == Verdict::Final {
+                    return true;
+                }
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        Look::Nothing
+        false
     }
 
     #[test]
@@ -166,11 +181,11 @@ mod tests {
         std::fs::write(&path, "not a library").unwrap();
         let mut target = target(&path);
         let started = Instant::now();
-        assert_eq!(look_until(&mut target, BROKEN * 20), Look::Whole);
+        assert!(final_within(&mut target, BROKEN * 20));
         assert!(started.elapsed() >= BROKEN, "a file that may still grow was given its time");
-        assert_eq!(look_until(&mut target, BROKEN * 2), Look::Nothing);
+        assert!(!final_within(&mut target, BROKEN * 2));
         std::fs::write(&path, "still not a library").unwrap();
-        assert_eq!(look_until(&mut target, BROKEN * 20), Look::Whole);
+        assert!(final_within(&mut target, BROKEN * 20));
     }
 
     #[test]

@@ -303,7 +303,7 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        self.input = None;
+        // Killed before its input ends, so that it has no time to end in the ordinary way.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if let Some(reader) = self.reader.take() {

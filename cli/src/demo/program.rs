@@ -116,7 +116,7 @@ fn event(line: Line) -> Event {
             let Some(said) = line.text.strip_prefix("midair: ") else { return Event::Other };
             match said.strip_prefix("warning: ") {
                 None if said.starts_with("patch ") => Event::Taken(said.to_owned()),
-                Some(warning) if warning.contains(" is refused: ") => {
+                Some(warning) if warning.starts_with("refused, ") => {
                     Event::Refused(warning.to_owned())
                 }
                 _ => Event::Other,
@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(heard(Stream::Error, "midair: following /x"), Event::Other);
         let taken = heard(Stream::Error, "midair: patch 1: 3 functions");
         assert_eq!(taken, Event::Taken("patch 1: 3 functions".to_owned()));
-        let refused = heard(Stream::Error, "midair: warning: the patch /x is refused: f");
-        assert_eq!(refused, Event::Refused("the patch /x is refused: f".to_owned()));
+        let refused = heard(Stream::Error, "midair: warning: refused, the old code goes on: f");
+        assert_eq!(refused, Event::Refused("refused, the old code goes on: f".to_owned()));
     }
 }
