@@ -152,7 +152,6 @@ impl Domain {
         let seed = crate::table::own().cast();
         let mut loader = SharedLibrary { copies: &mut transaction.copies, root };
         let loaded = loader.load(&artifact, &manifest, seed)?;
-        drop(artifact);
         let mut next = Registry::clone(&registry);
         let new = next.images().len();
         next.add(&loaded.image, loaded.section, Some(patch.unit))
@@ -163,6 +162,7 @@ impl Domain {
         Patch::commit(&next, new);
         lap(&mut timings.commit);
 
+        loaded.rest.write(&artifact);
         if let Some(stamp) = stamp {
             transaction.committed.insert(path.to_owned(), stamp);
         }

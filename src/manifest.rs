@@ -79,6 +79,11 @@ impl Manifest {
         self.container.allocator
     }
 
+    /// How many of the artifact's bytes, from the first on, are mapped when it is loaded.
+    pub(crate) fn mapped(&self) -> usize {
+        self.container.mapped
+    }
+
     /// How its own symbols are made to win.
     pub(crate) fn binding(&self) -> &Binding {
         &self.container.binding

@@ -155,7 +155,7 @@ impl Registry {
             section,
             path: image.path.clone(),
             span: image.span,
-            inode: image.inode,
+            inode: os::mapped_inode(image.span.0),
             identity,
             shared_std: shared_std(&image.needed).map(str::to_owned),
             unit: unit.unwrap_or(number),

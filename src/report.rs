@@ -137,7 +137,7 @@ impl fmt::Display for Report {
         write!(f, "patch {}: ", self.generation)?;
         match &changed[..] {
             [] => f.write_str("no hot function changed itself")?,
-            [names @ ..] if names.len() <= NAMED => write!(f, "{} changed", names.join(", "))?,
+            names if names.len() <= NAMED => write!(f, "{} changed", names.join(", "))?,
             names => {
                 let more = names.len() - NAMED;
                 write!(f, "{} and {more} more changed", names[..NAMED].join(", "))?;

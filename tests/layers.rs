@@ -1,5 +1,6 @@
 //! The layers: which crate may depend on and import which. `cli -> src -> trampolines -> arch`;
 //! the macros import none of ours; each heavy library lives in one layer.
+#![allow(clippy::unwrap_used, reason = "tests state their expectations by panicking")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -68,10 +69,12 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
             if let Some(name) = table.strip_prefix("dependencies.") {
                 found.insert(name.to_owned());
             }
-        } else if inside && let Some((name, _)) = line.split_once(['.', '=', ' ']) {
-            if !name.is_empty() && !name.starts_with('#') {
-                found.insert(name.to_owned());
-            }
+        } else if inside
+            && let Some((name, _)) = line.split_once(['.', '=', ' '])
+            && !name.is_empty()
+            && !name.starts_with('#')
+        {
+            found.insert(name.to_owned());
         }
     }
     found

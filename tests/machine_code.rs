@@ -1,7 +1,7 @@
 //! What a hot call costs is seen in the machine code of a release build: one load of the slot and
 //! one indirect call.
 
-#![expect(clippy::print_stdout, reason = "a test says what it skips and what it saw")]
+#![allow(clippy::print_stdout, reason = "a test says what it skips and what it saw")]
 
 #[path = "lab/mod.rs"]
 mod lab;

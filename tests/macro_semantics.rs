@@ -1,7 +1,7 @@
 //! What `#[hotpatch]` accepts, called from end to end: each function twice, so that the way
 //! through the first-call shim and the direct way both run.
 
-#![expect(clippy::print_stdout, reason = "a test says what it skips")]
+#![allow(clippy::print_stdout, reason = "a test says what it skips")]
 
 #[path = "macros/asynchronous.rs"]
 mod asynchronous;

@@ -1,4 +1,5 @@
 //! A rebuilt library reaches the running program, by every road that users take.
+#![allow(clippy::unwrap_used, reason = "tests state their expectations by panicking")]
 #![cfg(target_os = "linux")]
 
 mod lab;
@@ -236,6 +237,108 @@ fn nothing_leaks_from_patch_to_patch() {
         assert!(host.reload(&built).starts_with("ok"));
     }
     assert_eq!((host.say(&["threads"]), host.say(&["descriptors"])), before);
+    host.quit();
+}
+
+#[test]
+fn a_private_copy_is_whole_so_that_debuggers_find_symbols() {
+    let fixture = Fixture::new("lab_copy", VALUE);
+    let built = fixture.build().to_owned();
+    let mut host = Host::with(&built);
+    host.call("call_value", 1);
+    assert!(host.reload(&built).starts_with("ok 1 "));
+    let copies = lab::files_below(host.copies());
+    let [copy] = &copies[..] else { panic!("one copy is expected: {copies:?}") };
+    let (copy, built) = (std::fs::read(copy).unwrap(), std::fs::read(&built).unwrap());
+    assert_eq!(copy.len(), built.len());
+    // Only the seed and one flag of the dynamic section differ.
+    let differing = copy.iter().zip(&built).filter(|(copy, built)| copy != built).count();
+    assert!((1..=16).contains(&differing), "{differing} bytes differ");
+    host.quit();
+}
+
+#[test]
+fn listeners_and_waiters_learn_of_patches_and_refusals() {
+    let source = "
+use std::sync::atomic::{AtomicU64, Ordering};
+#[midair::hotpatch]
+pub fn value(x: u64) -> u64 { x + 1 }
+#[unsafe(no_mangle)]
+pub extern \"C\" fn call_value(x: u64) -> u64 { value(x) }
+static PATCHES: AtomicU64 = AtomicU64::new(0);
+static REFUSALS: AtomicU64 = AtomicU64::new(0);
+#[unsafe(no_mangle)]
+pub extern \"C\" fn listen(_: u64) -> u64 {
+    midair::on_patch(|report| { PATCHES.fetch_add(report.generation, Ordering::SeqCst); }).unwrap();
+    midair::on_refusal(|_| { REFUSALS.fetch_add(1, Ordering::SeqCst); }).unwrap();
+    0
+}
+#[unsafe(no_mangle)]
+pub extern \"C\" fn counted(_: u64) -> u64 {
+    PATCHES.load(Ordering::SeqCst) * 1_000 + REFUSALS.load(Ordering::SeqCst)
+}
+";
+    let fixture = Fixture::new("lab_listen", source);
+    let mut host = Host::with(fixture.build());
+    host.call("call_value", 1);
+    host.call("listen", 0);
+    host.until_log("following");
+    let answer = host.say(&["text", "lab_wait", "50"]);
+    assert!(answer.starts_with("TimedOut: no patch came within 50ms"), "{answer}");
+    // A wait that is under way when the patch comes.
+    fixture.edit("x + 1", "x + 2");
+    let builder = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        fixture.build();
+        fixture
+    });
+    let answer = host.say(&["text", "lab_wait", "60000"]);
+    assert!(answer.starts_with("ok 1 lab_listen::value Retargeted"), "{answer}");
+    let fixture = builder.join().unwrap();
+    host.until("counted", 0, 1_000);
+    // And one that a refusal ends.
+    fixture
+        .edit("pub fn value(x: u64) -> u64 { x + 2 }", "pub fn value(x: u32) -> u64 { x.into() }");
+    fixture.edit("{ value(x) }", "{ value(x as u32) }");
+    let builder = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        fixture.build();
+    });
+    let answer = host.say(&["text", "lab_wait", "60000"]);
+    assert!(answer.starts_with("Refused: lab_listen::value: its signature is now"), "{answer}");
+    builder.join().unwrap();
+    host.until("counted", 0, 1_001);
+    host.quit();
+}
+
+#[test]
+fn a_patch_that_asks_for_a_patch_while_it_is_loaded_is_told_so() {
+    let source = "
+#[midair::hotpatch]
+pub fn value(x: u64) -> u64 { x + 1 }
+#[unsafe(no_mangle)]
+pub extern \"C\" fn call_value(x: u64) -> u64 { value(x) }
+#[used]
+#[unsafe(link_section = \".init_array\")]
+static CONSTRUCTOR: extern \"C\" fn() = {
+    extern \"C\" fn constructor() {
+        if midair::is_hotpatched() {
+            let refused = midair::reload(std::env::var(\"LAB_ARTIFACT\").unwrap()).unwrap_err();
+            eprintln!(\"inside: {:?}\", refused.kind());
+        }
+    }
+    constructor
+};
+";
+    let fixture = Fixture::new("lab_reentrant", source);
+    let built = fixture.build().to_owned();
+    let mut host = Host::start_with(|command| {
+        command.env("LAB_ARTIFACT", &built);
+    });
+    host.load(&built);
+    host.call("call_value", 1);
+    assert!(host.reload(&built).starts_with("ok 1 "));
+    host.until_log("inside: Busy");
     host.quit();
 }
 

@@ -1,5 +1,6 @@
 //! Records survive every way of building, and all of them are found: in the file before loading,
 //! and in the process after it.
+#![allow(clippy::unwrap_used, reason = "tests state their expectations by panicking")]
 #![cfg(target_os = "linux")]
 
 mod lab;

@@ -1,5 +1,6 @@
 //! What cannot fit is refused before anything of it runs, with the reason, and the old code goes
 //! on.
+#![allow(clippy::unwrap_used, reason = "tests state their expectations by panicking")]
 #![cfg(target_os = "linux")]
 
 mod lab;

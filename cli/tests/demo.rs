@@ -1,6 +1,6 @@
 //! `midair demo`, run as a person runs it.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+#![allow(clippy::unwrap_used, reason = "a test stops where it fails")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -31,15 +31,14 @@ pub(super) fn read(bytes: &[u8]) -> Result<Container, Fault> {
     let names = file.section_names(&sections)?;
     let records = records(&sections, &names, &segments)?;
     let allocator = file.allocator(&sections, &names);
-    let (needed, binding) =
-        if is_64 && context.le.is_little() { file.dynamic(&segments)? } else { Default::default() };
-    Ok(Container { format: Format::Elf, machine, records, needed, allocator, binding })
-}
-
-impl Default for Binding {
-    fn default() -> Self {
-        Self::AskLoader
-    }
+    let (needed, binding) = if is_64 && context.le.is_little() {
+        file.dynamic(&segments)?
+    } else {
+        (Vec::new(), Binding::AskLoader)
+    };
+    let loads = segments.iter().filter(|segment| segment.p_type == ph::PT_LOAD);
+    let mapped = loads.map(|load| segment_range(load).end).max().unwrap_or(bytes.len());
+    Ok(Container { format: Format::Elf, machine, records, mapped, needed, allocator, binding })
 }
 
 fn damaged(error: goblin::error::Error) -> Fault {

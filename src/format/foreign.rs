@@ -1,6 +1,8 @@
 //! Test artifacts for systems that this machine is not: real linkers' files around the real
 //! records of this test program, made with nothing but rustc and the rust-lld beside it.
 
+#![expect(clippy::unwrap_used, reason = "test fixtures state their expectations by panicking")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -42,6 +42,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Container, Fault> {
         format: Format::MachO,
         machine: Machine::from_mach(file.header.cputype),
         records: found,
+        mapped: bytes.len(),
         needed,
         allocator: Allocator::Unknown,
         binding: Binding::Own,

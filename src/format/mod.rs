@@ -65,6 +65,9 @@ pub(crate) struct Container {
     pub(crate) machine: Machine,
     /// The `midair` section, if there is one.
     pub(crate) records: Option<Records>,
+    /// How many of its bytes, from the first on, are mapped when it is loaded; what follows is
+    /// for debuggers.
+    pub(crate) mapped: usize,
     /// The libraries that it asks for by name.
     pub(crate) needed: Vec<String>,
     pub(crate) allocator: Allocator,

@@ -34,6 +34,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Container, Fault> {
         format: Format::Pe,
         machine: Machine::from_coff(coff.machine),
         records: found,
+        mapped: bytes.len(),
         needed: pe.libraries.iter().map(|name| (*name).to_owned()).collect(),
         allocator: Allocator::Unknown,
         binding: Binding::Own,

@@ -1,5 +1,7 @@
 //! Loading: from checked bytes to code in this process.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use midair_trampolines::os::{self, Image};
@@ -10,6 +12,7 @@ use crate::copies::Copies;
 use crate::error::Error;
 use crate::format::Binding;
 use crate::manifest::Manifest;
+use crate::notice;
 
 #[cfg(unix)]
 mod unix;
@@ -27,6 +30,29 @@ pub(crate) struct Loaded {
     pub(crate) image: Image,
     /// Its `midair` section.
     pub(crate) section: Section,
+    /// What is to be done when the new code runs.
+    pub(crate) rest: Rest,
+}
+
+/// The part of a private copy that only debuggers read.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    copy: PathBuf,
+    from: usize,
+}
+
+impl Rest {
+    /// Completes the copy. Where that fails, backtraces lack symbols; nothing else does.
+    pub(crate) fn write(self, artifact: &Artifact) {
+        let file = OpenOptions::new().append(true).open(&self.copy);
+        let written = file.and_then(|mut file| file.write_all(&artifact.bytes()[self.from..]));
+        if let Err(error) = written {
+            notice::warn(format_args!(
+                "backtraces will lack symbols: {} could not be completed: {error}",
+                self.copy.display()
+            ));
+        }
+    }
 }
 
 /// A way to bring checked code into this process.
@@ -67,7 +93,9 @@ impl Loader for SharedLibrary<'_> {
         manifest: &Manifest,
         seed: *const (),
     ) -> Result<Loaded, Error> {
-        let mut bytes = artifact.bytes().to_vec();
+        // Most of a library in development is debug info, which the loader never looks at: it
+        // follows when the new code runs.
+        let mut bytes = artifact.bytes()[..manifest.mapped()].to_vec();
         overwrite(
             &mut bytes,
             manifest.seed_offset(),
@@ -114,7 +142,8 @@ fn found(artifact: &Artifact, manifest: &Manifest, copy: &Path) -> Result<Loaded
             return Err(bound(&function.name));
         }
     }
-    Ok(Loaded { image, section })
+    let rest = Rest { copy: copy.to_owned(), from: manifest.mapped() };
+    Ok(Loaded { image, section, rest })
 }
 
 fn overwrite(bytes: &mut [u8], offset: usize, edit: &[u8]) {

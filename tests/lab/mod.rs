@@ -3,6 +3,7 @@
 //!
 //! All fixtures share one target folder, so that midair is compiled once for all of them.
 
+#![allow(clippy::unwrap_used, reason = "tests state their expectations by panicking")]
 #![allow(dead_code, reason = "each test file uses its own part of the laboratory")]
 
 use std::fs;

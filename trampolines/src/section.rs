@@ -114,8 +114,9 @@ mod tests {
     fn a_snapshot_is_the_bytes() {
         static WORDS: [u64; 2] = [0x0807_0605_0403_0201, 0x100f_0e0d_0c0b_0a09];
         let start = WORDS.as_ptr().cast::<u8>();
+        let stop = WORDS.as_ptr_range().end.cast();
         // SAFETY: one array that lives for ever.
-        let section = unsafe { Section::between(start, start.add(16)) };
+        let section = unsafe { Section::between(start, stop) };
         assert_eq!(section.snapshot(), (1..=16).collect::<Vec<u8>>());
         assert_eq!(section.len(), 16);
     }

@@ -54,7 +54,11 @@ impl Slot {
     pub fn retarget(&self, code: *const ()) -> *const () {
         // Release: pairs with the Acquire in `target`. Acquire: the address that comes back may
         // be called by whoever keeps it for a rollback.
-        self.0.swap(code.cast_mut(), Ordering::AcqRel).cast_const()
+        #[cfg(not(midair_mutant = "retarget_relaxed"))]
+        let order = Ordering::AcqRel;
+        #[cfg(midair_mutant = "retarget_relaxed")]
+        let order = Ordering::Relaxed;
+        self.0.swap(code.cast_mut(), order).cast_const()
     }
 
     /// Moves the slot from its first-call `shim` to `body`, unless it has already moved on, and

@@ -60,14 +60,16 @@ pub fn images() -> Result<Vec<Image>, Unsupported> {
         images.push(image(info));
         0
     });
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
-    for image in &mut images {
-        image.inode = mapped_inode(&maps, image.span.0);
-        if image.path.as_os_str().is_empty() {
-            image.path = std::env::current_exe().unwrap_or_default();
-        }
+    if let Some(program) = images.iter_mut().find(|image| image.path.as_os_str().is_empty()) {
+        program.path = std::env::current_exe().unwrap_or_default();
     }
     Ok(images)
+}
+
+/// The inode of the file that is mapped at `address`, if a file is.
+#[must_use]
+pub fn mapped_inode(address: usize) -> Option<u64> {
+    inode_in(&std::fs::read_to_string("/proc/self/maps").ok()?, address)
 }
 
 /// Runs `decide` while no other image of this process can.
@@ -129,7 +131,6 @@ fn image(info: &libc::dl_phdr_info) -> Image {
         path: PathBuf::from(OsStr::from_bytes(name.to_bytes())),
         base,
         span,
-        inode: None,
         needed: Vec::new(),
         section: None,
     };
@@ -204,7 +205,7 @@ fn needed(start: usize, len: usize, base: usize, span: (usize, usize)) -> Vec<St
 }
 
 /// The inode that `maps` shows at `address`.
-fn mapped_inode(maps: &str, address: usize) -> Option<u64> {
+fn inode_in(maps: &str, address: usize) -> Option<u64> {
     maps.lines().find_map(|line| {
         let mut fields = line.split_ascii_whitespace();
         let (start, end) = fields.next()?.split_once('-')?;
@@ -270,15 +271,19 @@ pub fn process_age(pid: u32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{images, mapped_inode, owned_by_us, private_directory, process_age, rendezvous};
+    use super::{
+        images, inode_in, mapped_inode, owned_by_us, private_directory, process_age, rendezvous,
+    };
 
     #[test]
     fn the_executable_comes_first_and_asks_for_libc() {
         let images = images().unwrap();
         assert_eq!(images[0].path, std::env::current_exe().unwrap());
         assert!(images[0].needed.iter().any(|name| name.starts_with("libc.so")));
-        assert!(images[0].inode.is_some());
         let here = the_executable_comes_first_and_asks_for_libc as *const () as usize;
+        let inode =
+            std::os::unix::fs::MetadataExt::ino(&std::fs::metadata("/proc/self/exe").unwrap());
+        assert_eq!(mapped_inode(here), Some(inode));
         assert!(images[0].span.0 <= here && here < images[0].span.1);
     }
 
@@ -330,7 +335,7 @@ mod tests {
     #[test]
     fn maps_lines_are_read_by_address() {
         let maps = "1000-2000 r-xp 00000000 fe:01 77 /a b\n3000-4000 rw-p 00000000 00:00 0 \n";
-        assert_eq!(mapped_inode(maps, 0x1fff), Some(77));
-        assert_eq!(mapped_inode(maps, 0x3000), None);
+        assert_eq!(inode_in(maps, 0x1fff), Some(77));
+        assert_eq!(inode_in(maps, 0x3000), None);
     }
 }

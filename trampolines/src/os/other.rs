@@ -13,6 +13,12 @@ pub fn images() -> Result<Vec<Image>, Unsupported> {
     Err(Unsupported { what: "finding the images of a process" })
 }
 
+/// The inode of the file that is mapped at `address`; never known here.
+#[must_use]
+pub fn mapped_inode(_address: usize) -> Option<u64> {
+    None
+}
+
 /// Runs `decide` while no other image of this process can.
 ///
 /// # Errors
