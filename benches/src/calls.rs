@@ -19,6 +19,9 @@ use crate::tight::tight;
 /// What all others are compared with.
 const BASE: &str = "fn pointer";
 
+/// The file that the fixture's library is patched from.
+const SECOND: &str = "second.so";
+
 // Each callee has a factor of its own: functions that are equal would be made one, and those that
 // lost their body to another would cost a jump.
 
@@ -58,6 +61,11 @@ fn through_cell(x: u64) -> u64 {
 
 /// Measures what calls cost.
 pub(crate) fn run(effort: Effort) -> Result<Table, Error> {
+    let fixtures = Fixtures::new()?;
+    let folder = folder()?;
+    // SAFETY: no other thread has been started yet. Otherwise the fixture's library would follow
+    // what cargo made of it, and be patched a second time while calls are measured.
+    unsafe { std::env::set_var("MIDAIR_ARTIFACT", folder.path().join(SECOND)) };
     let patched = |source| Error::Patch { source: Box::new(source) };
     Runtime::builder().watch(Watch::Off).start().map_err(patched)?;
     // Hidden from the optimiser, which would call a function directly that it knows to be the
@@ -68,12 +76,12 @@ pub(crate) fn run(effort: Effort) -> Result<Table, Error> {
     let mut candidates = vec![
         Candidate::new("direct call", |calls| tight(calls, direct)),
         Candidate::new(BASE, |calls| tight(calls, pointer)),
-        Candidate::new("hot call", |calls| tight(calls, |x| hot(x))),
+        Candidate::new("hot call", |calls| tight(calls, hot)),
         Candidate::new("AtomicPtr acquire", |calls| tight(calls, through_cell)),
-        Candidate::new("hot call, another crate", |calls| tight(calls, |x| elsewhere(x))),
+        Candidate::new("hot call, another crate", |calls| tight(calls, elsewhere)),
         Candidate::new("hot method", |calls| tight(calls, |x| counter.count(x))),
     ];
-    let patched = after_a_patch()?;
+    let patched = after_a_patch(&fixtures, folder.path())?;
     candidates.push(Candidate::new("hot call, after a patch", move |calls| patched(calls)));
 
     let mut table = Table::new("calls");
@@ -82,7 +90,7 @@ pub(crate) fn run(effort: Effort) -> Result<Table, Error> {
         table.push(row(&figure));
     }
     #[cfg(feature = "peers")]
-    crate::peers::calls(&mut table, effort)?;
+    crate::peers::calls(&fixtures, &mut table, effort)?;
     Ok(table)
 }
 
@@ -97,11 +105,9 @@ pub(crate) fn row(figure: &Figure) -> Row {
 }
 
 /// A loop in a loaded library whose hot function runs the code of a later one.
-fn after_a_patch() -> Result<extern "C" fn(u64) -> u64, Error> {
-    let fixtures = Fixtures::new()?;
+fn after_a_patch(fixtures: &Fixtures, folder: &Path) -> Result<extern "C" fn(u64) -> u64, Error> {
     let editions = fixtures.editions(Profile::Small)?;
-    let folder = folder()?;
-    let [first, second] = ["first.so", "second.so"].map(|name| folder.path().join(name));
+    let [first, second] = ["first.so", SECOND].map(|name| folder.join(name));
     std::fs::copy(&editions[0], &first).map_err(at(&first))?;
     std::fs::copy(&editions[1], &second).map_err(at(&second))?;
     let library = load(&first)?;

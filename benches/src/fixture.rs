@@ -10,8 +10,7 @@ use std::process::{Command, Stdio};
 
 use crate::error::{Error, at};
 
-/// What the hot functions of the fixture report besides the serial number: which of the editions
-/// the compiler made they are.
+/// How often the library is compiled: each edition returns its own number.
 const EDITIONS: usize = 4;
 
 /// A project and the target folder it is built in; nobody else builds there while this lives.
@@ -73,7 +72,14 @@ impl Fixtures {
             // The versions that the workspace was tested with, and no need to ask a registry.
             fs::copy(&workspace, &lock_file).map_err(at(workspace))?;
         }
-        Ok(Self { project, target: root.join("target"), built: root.join("built"), _lock: lock })
+        let (target, built) = (root.join("target"), root.join("built"));
+        Ok(Self { project, target, built, _lock: lock })
+    }
+
+    /// The folder for other projects, which nobody else uses either.
+    #[cfg(feature = "peers")]
+    pub(crate) fn peers(&self) -> PathBuf {
+        self.project.with_file_name("peers")
     }
 
     /// The program that loads the library and measures.
@@ -163,7 +169,7 @@ pub(crate) fn library_name(name: &str) -> String {
 }
 
 /// Where all fixtures lie.
-pub(crate) fn folder() -> PathBuf {
+fn folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
     let target = target.unwrap_or_else(|| workspace().join("target"));
     let target = std::path::absolute(&target).unwrap_or(target);
@@ -182,6 +188,7 @@ fn files() -> Vec<(&'static str, String)> {
         ("Cargo.toml", include_str!("../fixtures/workspace.toml").to_owned()),
         ("hot/Cargo.toml", include_str!("../fixtures/hot/package.toml").replace("MIDAIR", &midair)),
         ("hot/src/lib.rs", include_str!("../fixtures/hot/lib.rs").to_owned()),
+        ("hot/src/edition.rs", include_str!("../fixtures/edition.rs").to_owned()),
         ("hot/src/tight.rs", include_str!("tight.rs").to_owned()),
         ("host/Cargo.toml", include_str!("../fixtures/host/package.toml").to_owned()),
         ("host/src/main.rs", include_str!("../fixtures/host/main.rs").to_owned()),

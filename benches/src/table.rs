@@ -171,7 +171,8 @@ mod tests {
     fn table() -> Table {
         let mut table = Table::new("calls");
         table.push(Row::new("fn pointer", 1.25, "ns"));
-        table.push(Row::new("hot \"call\"", 1.5, "ns").ratio(1.2, "fn pointer").ratio_at_most(1.05));
+        table
+            .push(Row::new("hot \"call\"", 1.5, "ns").ratio(1.2, "fn pointer").ratio_at_most(1.05));
         table.push(Row::new("lost", f64::NAN, ""));
         table
     }

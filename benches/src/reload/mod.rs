@@ -27,19 +27,19 @@ pub(crate) fn run(parts: &[Part], effort: Effort) -> Result<Table, Error> {
             Part::Stall => stall::run(&lab, &mut table)?,
             Part::Memory => memory::run(&lab, &mut table)?,
             Part::Storm => storm::run(&lab, &mut table)?,
-            Part::Peers => peers(&mut table, effort)?,
+            Part::Peers => peers(&lab, &mut table)?,
         }
     }
     Ok(table)
 }
 
 #[cfg(feature = "peers")]
-fn peers(table: &mut Table, effort: Effort) -> Result<(), Error> {
-    crate::peers::reload(table, effort)
+fn peers(lab: &Lab<'_>, table: &mut Table) -> Result<(), Error> {
+    crate::peers::reload(lab.fixtures, table, lab.effort)
 }
 
 #[cfg(not(feature = "peers"))]
-fn peers(table: &mut Table, _effort: Effort) -> Result<(), Error> {
+fn peers(_lab: &Lab<'_>, table: &mut Table) -> Result<(), Error> {
     table.note("the peers are measured with `--features peers`");
     Ok(())
 }
