@@ -143,7 +143,7 @@ impl fmt::Display for Report {
                 write!(f, "{} and {more} more changed", names[..NAMED].join(", "))?;
             }
         }
-        write!(f, "; {} now from this library", functions(self.retargeted(), "runs", "run"))?;
+        write!(f, "; {} from this library", functions(self.retargeted(), "now runs", "now run"))?;
         let (new, missing) = (count(&Outcome::New), count(&Outcome::Missing));
         if new > 0 {
             write!(f, ", {new} new")?;
@@ -218,7 +218,7 @@ mod tests {
         };
         assert_eq!(
             report.to_string(),
-            "patch 3: game::update, game::draw changed; 1 function runs now from this library, 1 \
+            "patch 3: game::update, game::draw changed; 1 function now runs from this library, 1 \
              new (read 0.0, check 0.0, load 0.0, commit 0.0 ms): /tmp/libgame.so"
         );
         assert_eq!(report.function("update").map(|f| f.name.as_str()), Some("game::update"));

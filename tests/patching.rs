@@ -35,7 +35,7 @@ fn annotate_rebuild_live() {
     let log = host.quit();
     assert!(
         log.contains(
-            "patch 2: no hot function changed itself; 1 function runs now from this library"
+            "patch 2: no hot function changed itself; 1 function now runs from this library"
         ),
         "{log}"
     );
@@ -88,7 +88,7 @@ pub extern \"C\" fn call_value(x: u64) -> u64 { value(x) }
     fixture.edit("x * 2", "x * 3");
     fixture.build();
     host.until("call_value", 10, 30);
-    host.until_log("patch 1: no hot function changed itself; 1 function runs now");
+    host.until_log("patch 1: no hot function changed itself; 1 function now runs");
     host.quit();
 }
 

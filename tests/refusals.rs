@@ -246,7 +246,7 @@ pub extern \"C\" fn call_value(x: u64) -> u64 { *value(&x, (1, 2)) + 1 }
          { renamed } else { panic!() } }\n#[midair::hotpatch]\npub fn fresh() {}",
     ));
     fixture.build();
-    host.until_log("patch 1: lab_harmless::fresh, lab_harmless::value changed; 1 function runs now from this library, 1 new");
+    host.until_log("patch 1: lab_harmless::fresh, lab_harmless::value changed; 1 function now runs from this library, 1 new");
     assert_eq!(host.call("call_value", 1), 2);
     host.quit();
 }

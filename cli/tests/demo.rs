@@ -28,7 +28,7 @@ fn the_demo_shows_new_code_kept_state_and_a_refusal() {
     assert_eq!(old, "Hello from the old code.");
     assert_eq!(new, "Hello from the new code, without a restart.");
     assert!(before < after, "the count goes on: {before}, {after}");
-    demo.until("midair: patch 1: 3 functions");
+    demo.until("midair: patch 1: demo_patch::greeting changed; 3 functions now run");
 
     demo.until("A change that cannot be taken");
     demo.until("  +     fn advance(&mut self, by: u64) {");
