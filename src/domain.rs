@@ -1,6 +1,7 @@
 //! The domain: the one runtime of a process, whatever number of images have hot functions.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -208,7 +209,7 @@ impl Domain {
             self.changed.notify_all();
         }
         for listener in self.listeners.load().iter() {
-            listener.attempted(outcome);
+            guarded("a listener", || listener.attempted(outcome));
         }
     }
 
@@ -279,6 +280,14 @@ fn this_thread() -> u64 {
     // While a thread's statics are torn down nothing can be told apart any more; such a thread
     // counts as nobody.
     NUMBER.try_with(|number| *number).unwrap_or(u64::MAX)
+}
+
+/// Runs `work`, whose panic ends here: it must end neither the runtime's thread nor, at the border
+/// between two images, the process.
+pub(crate) fn guarded(what: &str, work: impl FnOnce()) {
+    if std::panic::catch_unwind(AssertUnwindSafe(work)).is_err() {
+        notice::warn(format_args!("{what} panicked; the runtime goes on"));
+    }
 }
 
 /// Whether any slot leads into the image that was loaded from `copy`.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use midair_trampolines::function::FunctionHead;
+use midair_trampolines::os;
 use midair_trampolines::section::Section;
 
 use crate::Watch;
@@ -66,10 +67,16 @@ pub(crate) fn forget_claims() {
 
 fn start(join: Join) {
     let thread = thread::Builder::new().name("midair-start".to_owned());
-    let started = thread.spawn(move || match connect() {
-        Ok(Connection::Own(_)) => self::join(join),
-        Ok(Connection::Remote(remote)) => remote.join(&join),
-        Err(error) => notice::warn(format_args!("nothing can be patched: {}", error.explain())),
+    let started = thread.spawn(move || {
+        // The very first thing: from here on the host may close its library, and this code stays.
+        os::pin_code(first_call as *const ());
+        match connect() {
+            Ok(Connection::Own(_)) => self::join(join),
+            Ok(Connection::Remote(remote)) => remote.join(&join),
+            Err(error) => {
+                notice::warn(format_args!("nothing can be patched: {}", error.explain()));
+            }
+        }
     });
     if let Err(error) = started {
         notice::warn(format_args!(

@@ -13,7 +13,7 @@ use midair_trampolines::section::Section;
 use midair_trampolines::text::RawText;
 
 use crate::Missing;
-use crate::domain::{Domain, Listener};
+use crate::domain::{Domain, Listener, guarded};
 use crate::error::{Error, ErrorKind};
 use crate::report::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
 
@@ -356,7 +356,8 @@ impl Remote {
             let listener = unsafe { &*context.cast::<Arc<dyn Listener>>() };
             // SAFETY: the domain lends it for the time of this call.
             let outcome = unsafe { take(raw) };
-            listener.attempted(&outcome);
+            // Caught here, in the image whose std raises it.
+            guarded("a listener", || listener.attempted(&outcome));
         }
         // Listeners are for ever, like the code that they are made of.
         let context: *mut Arc<dyn Listener> = Box::leak(Box::new(listener));

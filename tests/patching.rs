@@ -271,6 +271,9 @@ static REFUSALS: AtomicU64 = AtomicU64::new(0);
 pub extern \"C\" fn listen(_: u64) -> u64 {
     midair::on_patch(|report| { PATCHES.fetch_add(report.generation, Ordering::SeqCst); }).unwrap();
     midair::on_refusal(|_| { REFUSALS.fetch_add(1, Ordering::SeqCst); }).unwrap();
+    // A listener that panics ends nothing, neither here nor in a library that only joined.
+    midair::on_patch(|_| panic!(\"a listener's own mistake\")).unwrap();
+    midair::on_patch(|report| { PATCHES.fetch_add(report.generation, Ordering::SeqCst); }).unwrap();
     0
 }
 #[unsafe(no_mangle)]
@@ -279,10 +282,15 @@ pub extern \"C\" fn counted(_: u64) -> u64 {
 }
 ";
     let fixture = Fixture::new("lab_listen", source);
-    let mut host = Host::with(fixture.build());
+    // The library joins the domain of another one: what it hears crosses the border.
+    let first = Fixture::new("lab_listen_first", VALUE);
+    let mut host = Host::with(first.build());
+    host.call("call_value", 1);
+    host.until_log("following");
+    host.load(fixture.build());
     host.call("call_value", 1);
     host.call("listen", 0);
-    host.until_log("following");
+    host.until_log("following /");
     let answer = host.say(&["text", "lab_wait", "50"]);
     assert!(answer.starts_with("TimedOut: no patch came within 50ms"), "{answer}");
     // A wait that is under way when the patch comes.
@@ -295,7 +303,7 @@ pub extern \"C\" fn counted(_: u64) -> u64 {
     let answer = host.say(&["text", "lab_wait", "60000"]);
     assert!(answer.starts_with("ok 1 lab_listen::value Retargeted"), "{answer}");
     let fixture = builder.join().unwrap();
-    host.until("counted", 0, 1_000);
+    host.until("counted", 0, 2_000);
     // And one that a refusal ends.
     fixture
         .edit("pub fn value(x: u64) -> u64 { x + 2 }", "pub fn value(x: u32) -> u64 { x.into() }");
@@ -307,7 +315,7 @@ pub extern \"C\" fn counted(_: u64) -> u64 {
     let answer = host.say(&["text", "lab_wait", "60000"]);
     assert!(answer.starts_with("Refused: lab_listen::value: its signature is now"), "{answer}");
     builder.join().unwrap();
-    host.until("counted", 0, 1_001);
+    host.until("counted", 0, 2_001);
     host.quit();
 }
 
@@ -340,6 +348,19 @@ static CONSTRUCTOR: extern \"C\" fn() = {
     assert!(host.reload(&built).starts_with("ok 1 "));
     host.until_log("inside: Busy");
     host.quit();
+}
+
+#[test]
+fn a_library_that_its_host_closes_stays() {
+    let fixture = Fixture::new("lab_closed", VALUE);
+    let built = fixture.build().to_owned();
+    for _ in 0..20 {
+        let mut host = Host::with(&built);
+        assert_eq!(host.call("call_value", 10), 11);
+        assert_eq!(host.say(&["close"]), "ok");
+        host.until_log("following");
+        host.quit();
+    }
 }
 
 #[test]

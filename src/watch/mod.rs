@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::domain::Domain;
+use crate::domain::{Domain, guarded};
 use crate::error::Error;
 use crate::notice;
 use crate::table::Join;
@@ -87,12 +87,17 @@ impl Worker {
     fn run(mut self, messages: &Receiver<Message>) {
         loop {
             let pause = if self.targets.iter().any(Target::is_pending) { GLANCE } else { ROUND };
-            match messages.recv_timeout(pause) {
-                Ok(Message::Join(join)) => self.join(&join),
-                Ok(Message::Changed) | Err(RecvTimeoutError::Timeout) => {}
+            let message = match messages.recv_timeout(pause) {
+                Ok(message) => message,
+                Err(RecvTimeoutError::Timeout) => Message::Changed,
                 Err(RecvTimeoutError::Disconnected) => return,
-            }
-            self.look();
+            };
+            guarded("the thread that follows build output", || {
+                if let Message::Join(join) = &message {
+                    self.join(join);
+                }
+                self.look();
+            });
         }
     }
 

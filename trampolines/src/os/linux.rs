@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -218,7 +219,28 @@ fn inode_in(maps: &str, address: usize) -> Option<u64> {
 
 /// Keeps `image` mapped for ever, even when its host closes it.
 pub fn pin(image: &Image) {
-    let Ok(path) = std::ffi::CString::new(image.path.as_os_str().as_bytes()) else { return };
+    if let Ok(path) = std::ffi::CString::new(image.path.as_os_str().as_bytes()) {
+        pin_named(&path);
+    }
+}
+
+/// Keeps the image that `code` lies in mapped for ever, even when its host closes it.
+pub fn pin_code(code: *const ()) {
+    let mut info = MaybeUninit::<libc::Dl_info>::uninit();
+    // SAFETY: any address may be asked for; the answer goes into our own variable.
+    let found = unsafe { libc::dladdr(code.cast(), info.as_mut_ptr()) };
+    if found == 0 {
+        return;
+    }
+    // SAFETY: filled in, as the result says.
+    let name = unsafe { info.assume_init() }.dli_fname;
+    if !name.is_null() {
+        // SAFETY: the loader's name of an image, which cannot go while its code runs here.
+        pin_named(unsafe { CStr::from_ptr(name) });
+    }
+}
+
+fn pin_named(path: &CStr) {
     // SAFETY: a C string; NOLOAD never maps anything, it only marks what is loaded already.
     unsafe {
         libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE);

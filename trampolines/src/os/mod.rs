@@ -10,16 +10,16 @@ use crate::section::Section;
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub use linux::{
-    Note, at_exit, at_fork_child, images, mapped_inode, owned_by_us, pin, private_directory,
-    process_age, rendezvous, user,
+    Note, at_exit, at_fork_child, images, mapped_inode, owned_by_us, pin, pin_code,
+    private_directory, process_age, rendezvous, user,
 };
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 mod other;
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub use other::{
-    at_exit, at_fork_child, images, mapped_inode, owned_by_us, pin, private_directory, process_age,
-    rendezvous, user,
+    at_exit, at_fork_child, images, mapped_inode, owned_by_us, pin, pin_code, private_directory,
+    process_age, rendezvous, user,
 };
 
 /// One executable or library in this process.

@@ -30,6 +30,9 @@ pub fn rendezvous<R>(_decide: impl FnOnce() -> R) -> Result<R, Unsupported> {
 /// Keeps an image mapped for ever.
 pub fn pin(_image: &Image) {}
 
+/// Keeps the image that `code` lies in mapped for ever.
+pub fn pin_code(_code: *const ()) {}
+
 /// Does nothing here.
 pub fn at_exit(_handler: extern "C" fn()) {}
 
