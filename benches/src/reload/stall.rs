@@ -17,6 +17,14 @@ pub(super) fn run(lab: &Lab<'_>, table: &mut Table) -> Result<(), Error> {
     let (reload, control) = (said.all("reload.gap"), said.all("control.gap"));
     rows(table, "longest stall", longest(&reload), longest(&control));
     rows(table, "median of longest stalls", median(&reload), median(&control));
+    for (when, gaps) in [("with reloads", &reload), ("control", &control)] {
+        let share = gaps.iter().filter(|gap| **gap > LIMIT).count() as f64 / gaps.len() as f64;
+        table.push(Row::new(
+            format!("windows with a stall over {LIMIT} ms, {when}"),
+            share,
+            "part",
+        ));
+    }
     let (reload, control) = (said.all("reload.running"), said.all("control.running"));
     rows(table, "longest stall on a processor", longest(&reload), longest(&control));
     table.push(Row::new("debug reload, window", median(&said.all("window")), "ms"));
