@@ -47,7 +47,7 @@ pub(crate) fn connect() -> Result<Connection, Error> {
 
 /// The table that any image of this process has joined already.
 fn domain_of_process() -> Option<*const ()> {
-    let images = os::images().ok()?;
+    let images = os::images(|_| true).ok()?;
     images
         .iter()
         .filter_map(|image| cells(image.section?))

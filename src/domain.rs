@@ -189,8 +189,8 @@ impl Domain {
     }
 
     fn rescan(&self, transaction: &Transaction) -> Result<(), Error> {
-        let next = self.registry.load().rescanned(&transaction.reported)?;
-        self.registry.store(Arc::new(next));
+        let next = self.registry().rescanned(&transaction.reported)?;
+        self.registry.store(next);
         Ok(())
     }
 

@@ -136,7 +136,7 @@ fn verdicts(
     }
     for (name, lives) in registry.functions() {
         let ours = lives.iter().any(|live| registry.images()[live.image].unit == unit);
-        if ours && !artifact.contains_key(name.as_str()) {
+        if ours && !artifact.contains_key(&**name) {
             let outcome = match missing {
                 Missing::Refuse => Outcome::Refused(Mismatch::Missing),
                 Missing::Keep => Outcome::Missing,

@@ -1,7 +1,7 @@
 //! The registry: which images of this process hold hot functions, and through which slots each
 //! function is called.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,6 +25,8 @@ pub(crate) struct LiveImage {
     pub(crate) path: PathBuf,
     /// The addresses it spans.
     pub(crate) span: (usize, usize),
+    /// What the loader added to the file's addresses.
+    base: usize,
     /// The inode that is mapped.
     pub(crate) inode: Option<u64>,
     /// By which rules it was compiled.
@@ -50,18 +52,20 @@ pub(crate) struct Live {
 /// All images and functions of this process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry {
-    images: Vec<LiveImage>,
-    functions: BTreeMap<String, Vec<Live>>,
+    images: Vec<Arc<LiveImage>>,
+    functions: BTreeMap<Arc<str>, Vec<Live>>,
+    /// The bases of images whose records cannot be read; told once.
+    unreadable: Vec<usize>,
 }
 
 impl Registry {
     /// The images, in the order in which they were found.
-    pub(crate) fn images(&self) -> &[LiveImage] {
+    pub(crate) fn images(&self) -> &[Arc<LiveImage>] {
         &self.images
     }
 
     /// Every function by name, with its slot in each image.
-    pub(crate) fn functions(&self) -> &BTreeMap<String, Vec<Live>> {
+    pub(crate) fn functions(&self) -> &BTreeMap<Arc<str>, Vec<Live>> {
         &self.functions
     }
 
@@ -88,19 +92,24 @@ impl Registry {
     ///
     /// # Errors
     /// [`Error::Unsupported`] where images cannot be found.
-    pub(crate) fn rescanned(&self, extra: &[Section]) -> Result<Self, Error> {
-        let mut next = self.clone();
-        let images = os::images()?;
-        let noted = images.iter().filter_map(|image| Some((image, image.section?)));
+    pub(crate) fn rescanned(self: &Arc<Self>, extra: &[Section]) -> Result<Arc<Self>, Error> {
+        let known = self.images.iter().map(|image| image.base);
+        let known: HashSet<usize> = known.chain(self.unreadable.iter().copied()).collect();
+        let fresh = os::images(|base| !known.contains(&base))?;
+        let noted = fresh.iter().filter_map(|image| Some((image, image.section?)));
         let reported = extra.iter().filter_map(|section| {
             let holds =
                 |image: &&Image| image.span.0 <= section.start() && section.start() < image.span.1;
-            Some((images.iter().find(holds)?, *section))
+            Some((fresh.iter().find(holds)?, *section))
         });
+        let mut next = Arc::clone(self);
         for (image, section) in noted.chain(reported) {
-            if next.image_of(section).is_none()
-                && let Err(reason) = next.add(image, section, None)
-            {
+            if next.image_of(section).is_some() {
+                continue;
+            }
+            let registry = Arc::make_mut(&mut next);
+            if let Err(reason) = registry.add(image, section, None) {
+                registry.unreadable.push(image.base);
                 notice::warn(format_args!(
                     "the hot functions of {} cannot be patched: {reason}",
                     image.path.display()
@@ -148,18 +157,28 @@ impl Registry {
             found.push(Live { image: number, head, function: Arc::new(function) });
         }
         for live in found {
-            self.functions.entry(live.function.name.clone()).or_default().push(live);
+            match self.functions.get_mut(live.function.name.as_str()) {
+                Some(lives) => lives.push(live),
+                None => {
+                    self.functions.insert(live.function.name.as_str().into(), vec![live]);
+                }
+            }
         }
-        os::pin(image);
-        self.images.push(LiveImage {
+        if unit.is_none() {
+            // The host may close what it opened; what midair opens is never closed.
+            os::pin(image);
+        }
+        self.images.push(Arc::new(LiveImage {
             section,
             path: image.path.clone(),
             span: image.span,
-            inode: os::mapped_inode(image.span.0),
+            base: image.base,
+            // Only for what the program loaded itself does anybody ask whether a file is that one.
+            inode: if unit.is_none() { os::mapped_inode(image.span.0) } else { None },
             identity,
             shared_std: shared_std(&image.needed).map(str::to_owned),
             unit: unit.unwrap_or(number),
-        });
+        }));
         Ok(())
     }
 

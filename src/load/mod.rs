@@ -125,9 +125,7 @@ impl Loader for SharedLibrary<'_> {
 fn found(artifact: &Artifact, manifest: &Manifest, copy: &Path) -> Result<Loaded, Error> {
     let bound =
         |name: &str| Error::Bound { path: PathBuf::from(artifact.path()), name: name.to_owned() };
-    let images = os::images()?;
-    let image = images.into_iter().find(|image| image.path == copy);
-    let image = image.ok_or_else(|| bound("the library itself"))?;
+    let image = os::image_named(copy)?.ok_or_else(|| bound("the library itself"))?;
     let (len, address) = manifest.section;
     let expected = image.base.wrapping_add(address as usize);
     let section =

@@ -51,20 +51,37 @@ impl Note {
     }
 }
 
-/// The images of this process, in the order in which they were loaded.
+/// The images of this process whose base is `wanted`, in the order in which they were loaded.
 ///
 /// # Errors
 /// None here; [`Unsupported`] on other platforms.
-pub fn images() -> Result<Vec<Image>, Unsupported> {
+pub fn images(wanted: impl Fn(usize) -> bool) -> Result<Vec<Image>, Unsupported> {
     let mut images: Vec<Image> = Vec::new();
     each_image(&mut |info| {
-        images.push(image(info));
+        if wanted(info.dlpi_addr as usize) {
+            images.push(image(info));
+        }
         0
     });
     if let Some(program) = images.iter_mut().find(|image| image.path.as_os_str().is_empty()) {
         program.path = std::env::current_exe().unwrap_or_default();
     }
     Ok(images)
+}
+
+/// The image that was loaded from `path`, by exactly this name.
+///
+/// # Errors
+/// None here; [`Unsupported`] on other platforms.
+pub fn image_named(path: &Path) -> Result<Option<Image>, Unsupported> {
+    let mut found = None;
+    each_image(&mut |info| {
+        if name_of(info).to_bytes() == path.as_os_str().as_bytes() {
+            found = Some(image(info));
+        }
+        i32::from(found.is_some())
+    });
+    Ok(found)
 }
 
 /// The inode of the file that is mapped at `address`, if a file is.
@@ -108,14 +125,17 @@ fn each_image(mut visit: EachImage<'_>) {
     unsafe { libc::dl_iterate_phdr(Some(callback), (&raw mut visit).cast()) };
 }
 
+fn name_of(info: &libc::dl_phdr_info) -> &CStr {
+    if info.dlpi_name.is_null() {
+        return c"";
+    }
+    // SAFETY: the loader's name of the image is a C string that lives as long as the image.
+    unsafe { CStr::from_ptr(info.dlpi_name) }
+}
+
 fn image(info: &libc::dl_phdr_info) -> Image {
     let base = info.dlpi_addr as usize;
-    let name = if info.dlpi_name.is_null() {
-        c""
-    } else {
-        // SAFETY: the loader's name of the image is a C string that lives as long as the image.
-        unsafe { CStr::from_ptr(info.dlpi_name) }
-    };
+    let name = name_of(info);
     let headers = if info.dlpi_phdr.is_null() {
         &[]
     } else {
@@ -299,7 +319,7 @@ mod tests {
 
     #[test]
     fn the_executable_comes_first_and_asks_for_libc() {
-        let images = images().unwrap();
+        let images = images(|_| true).unwrap();
         assert_eq!(images[0].path, std::env::current_exe().unwrap());
         assert!(images[0].needed.iter().any(|name| name.starts_with("libc.so")));
         let here = the_executable_comes_first_and_asks_for_libc as *const () as usize;
@@ -318,7 +338,7 @@ mod tests {
                 rendezvous(|| {
                     assert_eq!(INSIDE.fetch_add(1, Ordering::SeqCst), 0);
                     // Looking at the images from inside must not deadlock.
-                    assert!(!images().unwrap().is_empty());
+                    assert!(!images(|_| true).unwrap().is_empty());
                     INSIDE.fetch_sub(1, Ordering::SeqCst);
                 })
                 .unwrap();

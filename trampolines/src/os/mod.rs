@@ -10,7 +10,7 @@ use crate::section::Section;
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub use linux::{
-    Note, at_exit, at_fork_child, images, mapped_inode, owned_by_us, pin, pin_code,
+    Note, at_exit, at_fork_child, image_named, images, mapped_inode, owned_by_us, pin, pin_code,
     private_directory, process_age, rendezvous, user,
 };
 
@@ -18,8 +18,8 @@ pub use linux::{
 mod other;
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub use other::{
-    at_exit, at_fork_child, images, mapped_inode, owned_by_us, pin, pin_code, private_directory,
-    process_age, rendezvous, user,
+    at_exit, at_fork_child, image_named, images, mapped_inode, owned_by_us, pin, pin_code,
+    private_directory, process_age, rendezvous, user,
 };
 
 /// One executable or library in this process.

@@ -9,7 +9,15 @@ use super::{Image, Unsupported};
 ///
 /// # Errors
 /// Always [`Unsupported`].
-pub fn images() -> Result<Vec<Image>, Unsupported> {
+pub fn images(_wanted: impl Fn(usize) -> bool) -> Result<Vec<Image>, Unsupported> {
+    Err(Unsupported { what: "finding the images of a process" })
+}
+
+/// The image that was loaded from `path`.
+///
+/// # Errors
+/// Always [`Unsupported`].
+pub fn image_named(_path: &Path) -> Result<Option<Image>, Unsupported> {
     Err(Unsupported { what: "finding the images of a process" })
 }
 
