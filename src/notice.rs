@@ -25,6 +25,7 @@ pub(crate) fn debug(text: Arguments<'_>) {
     say(Level::Debug, text);
 }
 
+#[cfg_attr(not(feature = "watch"), expect(dead_code, reason = "only who follows files asks"))]
 pub(crate) fn trace(text: Arguments<'_>) {
     say(Level::Trace, text);
 }

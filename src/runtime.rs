@@ -47,7 +47,7 @@ pub struct Runtime {
 #[must_use = "nothing is set until `start` is called"]
 pub struct RuntimeBuilder {
     artifact: Option<PathBuf>,
-    missing: Missing,
+    missing: Option<Missing>,
     watch: Watch,
     copies: Option<PathBuf>,
 }
@@ -61,7 +61,7 @@ impl RuntimeBuilder {
 
     /// What to do when an artifact lacks a function; the default is [`Missing::Refuse`].
     pub fn missing(mut self, missing: Missing) -> Self {
-        self.missing = missing;
+        self.missing = Some(missing);
         self
     }
 
@@ -92,7 +92,7 @@ impl RuntimeBuilder {
         let copies = self.copies.as_deref();
         match runtime.connection {
             Connection::Own(domain) => domain.configure(|settings| {
-                settings.missing = self.missing;
+                settings.missing = self.missing.unwrap_or(settings.missing);
                 settings.copies = copies.map(Path::to_owned).or(settings.copies.take());
             }),
             Connection::Remote(remote) => remote.configure(self.missing, copies),

@@ -1,7 +1,7 @@
 //! The first call of a hot function: where a program that says nothing to midair meets it.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use midair_trampolines::function::FunctionHead;
@@ -58,10 +58,17 @@ pub(crate) fn claim(section: Section) -> bool {
     false
 }
 
-/// Lets every image claim anew: the threads of the parent are not in the child.
-pub(crate) fn forget_claims() {
-    for cell in &CLAIMS {
-        cell.store(0, Ordering::Relaxed);
+/// After a fork every image claims anew: the threads of the parent are not in the child.
+fn forget_claims_in_children() {
+    static REGISTERED: AtomicBool = AtomicBool::new(false);
+    unsafe extern "C" fn forget() {
+        for cell in &CLAIMS {
+            cell.store(0, Ordering::Relaxed);
+        }
+    }
+    // Relaxed: the answer alone counts.
+    if !REGISTERED.swap(true, Ordering::Relaxed) {
+        os::at_fork_child(forget);
     }
 }
 
@@ -70,6 +77,7 @@ fn start(join: Join) {
     let started = thread.spawn(move || {
         // The very first thing: from here on the host may close its library, and this code stays.
         os::pin_code(first_call as *const ());
+        forget_claims_in_children();
         match connect() {
             Ok(Connection::Own(_)) => self::join(join),
             Ok(Connection::Remote(remote)) => remote.join(&join),

@@ -281,7 +281,11 @@ extern "C" fn configure(missing: u32, copies: RawBytes) {
     // SAFETY: on loan for the time of the call.
     let copies = unsafe { copies.to_path() };
     Domain::own().configure(|settings| {
-        settings.missing = if missing == 0 { Missing::Refuse } else { Missing::Keep };
+        settings.missing = match missing {
+            1 => Missing::Refuse,
+            2 => Missing::Keep,
+            _ => settings.missing,
+        };
         if !copies.as_os_str().is_empty() {
             settings.copies = Some(copies);
         }
@@ -332,8 +336,12 @@ impl Remote {
         });
     }
 
-    pub(crate) fn configure(self, missing: Missing, copies: Option<&Path>) {
-        let missing = u32::from(missing == Missing::Keep);
+    pub(crate) fn configure(self, missing: Option<Missing>, copies: Option<&Path>) {
+        let missing = match missing {
+            None => 0,
+            Some(Missing::Refuse) => 1,
+            Some(Missing::Keep) => 2,
+        };
         (self.0.configure)(missing, RawBytes::new(copies.unwrap_or(Path::new(""))));
     }
 
