@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -24,18 +24,28 @@ use crate::report::{Report, Timings};
 
 /// The state of the one runtime.
 pub(crate) struct Domain {
+    locks: AtomicPtr<Locks>,
+    registry: ArcSwap<Registry>,
+    settings: ArcSwap<Settings>,
+    listeners: ArcSwap<Vec<Arc<dyn Listener>>>,
+    generation: AtomicU64,
+    /// One more than the number of the image whose functions are being stored into slots; 0 when
+    /// none is.
+    committing: AtomicUsize,
+}
+
+/// What only one thread may touch at a time.
+///
+/// A forked child gets a new one: whoever held a lock of the old one is not there.
+#[derive(Default)]
+struct Locks {
     /// Held from reading an artifact to its last store: one patch at a time.
     transaction: Mutex<Transaction>,
     /// The thread that holds `transaction`, so that a patch's own constructor which asks for a
     /// patch is told so instead of waiting for itself.
     holder: AtomicU64,
-    registry: ArcSwap<Registry>,
-    settings: Mutex<Settings>,
-    history: Mutex<History>,
+    attempts: Mutex<Attempts>,
     changed: Condvar,
-    listeners: ArcSwap<Vec<Arc<dyn Listener>>>,
-    /// This process was forked while `transaction` was held by a thread it does not have.
-    orphaned: AtomicBool,
 }
 
 /// What belongs to the patch under way and to all before it.
@@ -57,9 +67,8 @@ pub(crate) struct Settings {
 
 /// The attempts so far.
 #[derive(Default)]
-struct History {
-    attempts: u64,
-    generation: u64,
+struct Attempts {
+    count: u64,
     last: Option<Arc<Result<Report, Error>>>,
 }
 
@@ -77,16 +86,20 @@ impl Domain {
         DOMAIN.get_or_init(|| {
             os::at_fork_child(forked);
             Self {
-                transaction: Mutex::default(),
-                holder: AtomicU64::new(0),
+                locks: AtomicPtr::new(Box::leak(Box::default())),
                 registry: ArcSwap::default(),
-                settings: Mutex::default(),
-                history: Mutex::default(),
-                changed: Condvar::new(),
+                settings: ArcSwap::default(),
                 listeners: ArcSwap::default(),
-                orphaned: AtomicBool::new(false),
+                generation: AtomicU64::new(0),
+                committing: AtomicUsize::new(0),
             }
         })
+    }
+
+    fn locks(&self) -> &'static Locks {
+        // Acquire: pairs with the Release in `renew`.
+        // SAFETY: always the address of a leaked `Locks`.
+        unsafe { &*self.locks.load(Ordering::Acquire) }
     }
 
     /// The images and functions as of the last scan.
@@ -96,14 +109,15 @@ impl Domain {
 
     /// Changes what the program has asked for.
     pub(crate) fn configure(&self, change: impl FnOnce(&mut Settings)) {
-        change(&mut self.settings.lock());
+        let mut settings = Settings::clone(&self.settings.load());
+        change(&mut settings);
+        self.settings.store(Arc::new(settings));
     }
 
     /// Makes `section` known, and every other image that was loaded meanwhile.
     ///
     /// # Errors
-    /// [`Error::Busy`] from within a patch's constructor, [`Error::Forked`],
-    /// [`Error::Unsupported`].
+    /// [`Error::Busy`] from within a patch's constructor, [`Error::Unsupported`].
     pub(crate) fn join(&self, section: Section) -> Result<(), Error> {
         let mut transaction = self.begin()?;
         if !transaction.reported.contains(&section) {
@@ -137,7 +151,7 @@ impl Domain {
         let mut transaction = self.begin()?;
         let transaction = &mut *transaction;
         self.rescan(transaction)?;
-        let settings = self.settings.lock().clone();
+        let settings = self.settings.load_full();
         let mut timings = Timings::default();
         let mut clock = Instant::now();
         let mut lap =
@@ -161,7 +175,7 @@ impl Domain {
         let next = Arc::new(next);
         self.registry.store(Arc::clone(&next));
         lap(&mut timings.load);
-        Patch::commit(&next, new);
+        self.commit(&next, new);
         lap(&mut timings.commit);
 
         loaded.rest.write(&artifact);
@@ -169,24 +183,51 @@ impl Domain {
             transaction.committed.insert(path.to_owned(), stamp);
         }
         transaction.copies.prune(|copy| in_use(&next, copy));
-        let mut history = self.history.lock();
-        history.generation += 1;
-        let generation = history.generation;
+        // Relaxed: the number says nothing about what else a thread may see.
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(Report { generation, path: path.to_owned(), functions: patch.functions, timings })
     }
 
-    fn begin(&self) -> Result<Held<'_>, Error> {
-        // Acquire: pairs with the Release in `forked`.
-        if self.orphaned.load(Ordering::Acquire) {
-            return Err(Error::Forked);
-        }
+    /// Stores the functions of image `new` into every slot. A child that is forked meanwhile goes
+    /// on where its parent was.
+    fn commit(&self, registry: &Registry, new: usize) {
+        // Release: pairs with the Acquire in `renew`, which the same thread or a copy of it does.
+        self.committing.store(new + 1, Ordering::Release);
+        Patch::commit(registry, new);
+        self.committing.store(0, Ordering::Release);
+    }
+
+    fn begin(&self) -> Result<Held, Error> {
+        let locks = self.locks();
         // Relaxed: only this thread ever writes its own number, so it sees it if it is there.
-        if self.holder.load(Ordering::Relaxed) == this_thread() {
+        if locks.holder.load(Ordering::Relaxed) == this_thread() {
             return Err(Error::Busy);
         }
-        let transaction = self.transaction.lock();
-        self.holder.store(this_thread(), Ordering::Relaxed);
-        Ok(Held { domain: self, transaction })
+        let transaction = locks.transaction.lock();
+        locks.holder.store(this_thread(), Ordering::Relaxed);
+        Ok(Held { locks, transaction })
+    }
+
+    /// Makes a domain of its own out of the copy that a forked child has, which has no thread but
+    /// the caller: new locks, a commit brought to its end, and every slot sent through its shim
+    /// once more, so that the first hot call starts the child's own runtime.
+    fn renew(&self) {
+        let old = self.locks();
+        let mut transaction = Transaction::default();
+        if let Some(before) = old.transaction.try_lock() {
+            transaction.reported.clone_from(&before.reported);
+            transaction.committed.clone_from(&before.committed);
+        }
+        let locks = Locks { transaction: Mutex::new(transaction), ..Locks::default() };
+        // Release: pairs with the Acquire in `locks`.
+        self.locks.store(Box::leak(Box::new(locks)), Ordering::Release);
+        let registry = self.registry.load();
+        if let Some(new) = self.committing.swap(0, Ordering::AcqRel).checked_sub(1) {
+            Patch::commit(&registry, new);
+        }
+        for live in registry.functions().values().flatten() {
+            live.head.rearm();
+        }
     }
 
     fn rescan(&self, transaction: &Transaction) -> Result<(), Error> {
@@ -204,10 +245,11 @@ impl Domain {
             }
         }
         {
-            let mut history = self.history.lock();
-            history.attempts += 1;
-            history.last = Some(Arc::clone(outcome));
-            self.changed.notify_all();
+            let locks = self.locks();
+            let mut attempts = locks.attempts.lock();
+            attempts.count += 1;
+            attempts.last = Some(Arc::clone(outcome));
+            locks.changed.notify_all();
         }
         for listener in self.listeners.load().iter() {
             guarded("a listener", || listener.attempted(outcome));
@@ -225,49 +267,50 @@ impl Domain {
 
     /// The number of the patch that was committed last.
     pub(crate) fn generation(&self) -> u64 {
-        self.history.lock().generation
+        self.generation.load(Ordering::Relaxed)
     }
 
     /// The outcome of the next attempt, or [`Error::TimedOut`].
     pub(crate) fn wait(&self, timeout: Duration) -> Result<Report, Error> {
         let started = Instant::now();
-        let mut history = self.history.lock();
-        let before = history.attempts;
-        while history.attempts == before {
+        let locks = self.locks();
+        let mut attempts = locks.attempts.lock();
+        let before = attempts.count;
+        while attempts.count == before {
             let left = timeout.saturating_sub(started.elapsed());
-            if left.is_zero() || self.changed.wait_for(&mut history, left).timed_out() {
+            if left.is_zero() || locks.changed.wait_for(&mut attempts, left).timed_out() {
                 break;
             }
         }
-        match &history.last {
-            Some(outcome) if history.attempts != before => echo(outcome),
+        match &attempts.last {
+            Some(outcome) if attempts.count != before => echo(outcome),
             _ => Err(Error::TimedOut { waited: timeout }),
         }
     }
 }
 
 /// The transaction lock, with its holder known while it is held.
-struct Held<'a> {
-    domain: &'a Domain,
-    transaction: MutexGuard<'a, Transaction>,
+struct Held {
+    locks: &'static Locks,
+    transaction: MutexGuard<'static, Transaction>,
 }
 
-impl std::ops::Deref for Held<'_> {
+impl std::ops::Deref for Held {
     type Target = Transaction;
     fn deref(&self) -> &Transaction {
         &self.transaction
     }
 }
 
-impl std::ops::DerefMut for Held<'_> {
+impl std::ops::DerefMut for Held {
     fn deref_mut(&mut self) -> &mut Transaction {
         &mut self.transaction
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Held {
     fn drop(&mut self) {
-        self.domain.holder.store(0, Ordering::Relaxed);
+        self.locks.holder.store(0, Ordering::Relaxed);
     }
 }
 
@@ -302,23 +345,9 @@ fn in_use(registry: &Registry, copy: &Path) -> bool {
     })
 }
 
-/// Runs in the child of a fork, which has no other thread.
-///
-/// The slots are sent through their shims once more, so that the first hot call starts a runtime
-/// of the child's own, and then goes where calls went before.
+/// Runs in the child of a fork, before anything else of it does.
 unsafe extern "C" fn forked() {
-    let domain = Domain::own();
-    let lock = domain.transaction.try_lock();
-    if lock.is_none() || domain.settings.is_locked() || domain.history.is_locked() {
-        // A thread of the parent was at work with these; here nobody will ever finish that.
-        // Release: pairs with the Acquire in `begin`.
-        domain.orphaned.store(true, Ordering::Release);
-        return;
-    }
-    domain.holder.store(0, Ordering::Relaxed);
-    for live in domain.registry.load().functions().values().flatten() {
-        live.head.rearm();
-    }
+    Domain::own().renew();
 }
 
 /// An outcome for one more reader.

@@ -149,9 +149,6 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// This process was forked while a patch was under way in its parent.
-    #[error("this process was forked while its parent was patching; it cannot patch itself")]
-    Forked,
     /// The domain that this image belongs to answered with an error of its own.
     #[error("{message}")]
     Domain {
@@ -229,14 +226,12 @@ pub enum ErrorKind {
     Thread = 17,
     /// [`Error::Watch`].
     Watch = 18,
-    /// [`Error::Forked`].
-    Forked = 19,
     /// A kind that this version does not know.
     Unknown = 0,
 }
 
 impl ErrorKind {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 18] = [
         Self::Read,
         Self::NotAFile,
         Self::Changing,
@@ -255,7 +250,6 @@ impl ErrorKind {
         Self::Unsupported,
         Self::Thread,
         Self::Watch,
-        Self::Forked,
     ];
 
     pub(crate) fn from_number(number: u32) -> Self {
@@ -286,7 +280,6 @@ impl Error {
             Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::Thread { .. } => ErrorKind::Thread,
             Self::Watch { .. } => ErrorKind::Watch,
-            Self::Forked => ErrorKind::Forked,
             Self::Domain { kind, .. } => *kind,
         }
     }
@@ -358,7 +351,6 @@ impl Error {
                 "raise fs.inotify.max_user_watches, or call `midair::reload(path)` yourself"
                     .to_owned()
             }
-            Self::Forked => "start the worker anew".to_owned(),
             Self::Domain { hint, .. } => hint.clone(),
         }
     }

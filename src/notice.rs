@@ -6,10 +6,10 @@
 //! `debug` or `trace` says how much of it.
 
 use std::fmt::Arguments;
-use std::io::Write;
 use std::sync::OnceLock;
 
 use log::{Level, LevelFilter};
+use midair_trampolines::os;
 
 const TARGET: &str = "midair";
 
@@ -37,10 +37,8 @@ fn say(level: Level, text: Arguments<'_>) {
     }
     if level <= *without_logger() {
         let tag = if level <= Level::Warn { "warning: " } else { "" };
-        // One write, so that lines of several threads do not mix; a closed stream is nobody's
-        // concern here.
-        let line = format!("midair: {tag}{text}\n");
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        // One write, so that lines of several threads do not mix.
+        os::say(format!("midair: {tag}{text}\n").as_bytes());
     }
 }
 

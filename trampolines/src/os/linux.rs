@@ -267,6 +267,13 @@ fn pin_named(path: &CStr) {
     }
 }
 
+/// Writes `text` to standard error at once, past every lock and buffer: a forked child may have
+/// inherited std's lock in the hands of a thread that it does not have.
+pub fn say(text: &[u8]) {
+    // SAFETY: pointer and length of one slice. What cannot be written is nobody's concern.
+    unsafe { libc::write(libc::STDERR_FILENO, text.as_ptr().cast(), text.len()) };
+}
+
 /// Calls `handler` when the process ends in the ordinary way.
 pub fn at_exit(handler: extern "C" fn()) {
     // SAFETY: a plain function of an image that is pinned.

@@ -11,7 +11,7 @@ mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub use linux::{
     Note, at_exit, at_fork_child, image_named, images, mapped_inode, owned_by_us, pin, pin_code,
-    private_directory, process_age, rendezvous, user,
+    private_directory, process_age, rendezvous, say, user,
 };
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
@@ -19,7 +19,7 @@ mod other;
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub use other::{
     at_exit, at_fork_child, image_named, images, mapped_inode, owned_by_us, pin, pin_code,
-    private_directory, process_age, rendezvous, user,
+    private_directory, process_age, rendezvous, say, user,
 };
 
 /// One executable or library in this process.

@@ -41,6 +41,11 @@ pub fn pin(_image: &Image) {}
 /// Keeps the image that `code` lies in mapped for ever.
 pub fn pin_code(_code: *const ()) {}
 
+/// Writes `text` to standard error.
+pub fn say(text: &[u8]) {
+    let _ = io::Write::write_all(&mut io::stderr(), text);
+}
+
 /// Does nothing here.
 pub fn at_exit(_handler: extern "C" fn()) {}
 
