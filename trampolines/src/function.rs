@@ -19,6 +19,7 @@ pub struct FunctionHead {
     signature_hash: u64,
     layout_hash: u64,
     body_hash: u64,
+    package_hash: u64,
     flags: u32,
     shapes: u32,
     name_len: u32,
@@ -105,6 +106,7 @@ impl<const SHAPES: usize, const TEXT: usize> FunctionRecord<SHAPES, TEXT> {
                 signature_hash: signature_hash(parts.signature),
                 layout_hash: layout_hash(&parts.shapes),
                 body_hash: parts.body_hash,
+                package_hash: package_hash(parts.origin),
                 flags: 0,
                 shapes: SHAPES as u32,
                 name_len: len_u32(parts.name),
@@ -142,6 +144,11 @@ impl<const SHAPES: usize, const TEXT: usize> FunctionRecord<SHAPES, TEXT> {
 
 const fn signature_hash(signature: &str) -> u64 {
     Hash::new().bytes(signature.as_bytes()).finish()
+}
+
+/// Tells two packages of one name apart, as far as they lie in different folders.
+const fn package_hash(origin: &Origin) -> u64 {
+    Hash::new().bytes(origin.manifest_dir.bytes()).finish()
 }
 
 const fn layout_hash(shapes: &[Shape]) -> u64 {
@@ -219,6 +226,8 @@ pub struct Function {
     pub layout_hash: u64,
     /// Hash of the tokens of the body.
     pub body_hash: u64,
+    /// Hash of the folder of the package.
+    pub package_hash: u64,
     /// Every type in the signature: its text and its shape.
     pub types: Vec<(String, Shape)>,
 }
@@ -258,6 +267,7 @@ impl Function {
             signature_hash: fields.word64(offset(Field::SignatureHash))?,
             layout_hash: fields.word64(offset(Field::LayoutHash))?,
             body_hash: fields.word64(offset(Field::BodyHash))?,
+            package_hash: fields.word64(offset(Field::PackageHash))?,
             line: fields.word32(offset(Field::Line))?,
             name,
             signature,
@@ -305,6 +315,7 @@ enum Field {
     SignatureHash,
     LayoutHash,
     BodyHash,
+    PackageHash,
     Shapes,
     NameLen,
     SignatureLen,
@@ -320,6 +331,7 @@ const fn offset(field: Field) -> usize {
         Field::SignatureHash => offset_of!(FunctionHead, signature_hash),
         Field::LayoutHash => offset_of!(FunctionHead, layout_hash),
         Field::BodyHash => offset_of!(FunctionHead, body_hash),
+        Field::PackageHash => offset_of!(FunctionHead, package_hash),
         Field::Shapes => offset_of!(FunctionHead, shapes),
         Field::NameLen => offset_of!(FunctionHead, name_len),
         Field::SignatureLen => offset_of!(FunctionHead, signature_len),

@@ -65,6 +65,12 @@ impl RawText {
         Self { start: text.as_ptr(), len: text.len() }
     }
 
+    /// Its bytes, while compiling only: there every text that was lent is a constant.
+    pub(crate) const fn bytes(&self) -> &'static [u8] {
+        // SAFETY: made from a `&str` by `new`; called on the constants of a record alone.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+
     /// The text, with anything that is not UTF-8 replaced.
     ///
     /// # Safety
