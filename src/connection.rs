@@ -35,6 +35,8 @@ pub(crate) fn connect() -> Result<Connection, Error> {
         return Ok(Connection::Remote(unsafe { Remote::new(seed) }));
     }
     if own.domain().is_null() {
+        // What is published must stay, and so must the handlers that a domain registers.
+        os::pin_code(connect as *const ());
         os::rendezvous(|| own.join(domain_of_process().unwrap_or(table::own().cast())))?;
     }
     let domain = own.domain();

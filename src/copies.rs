@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use midair_trampolines::os;
 use parking_lot::Mutex;
 
+use crate::environment::environment;
 use crate::error::Error;
 use crate::notice;
 
@@ -107,7 +108,7 @@ fn process_folder(root: Option<&Path>) -> Result<PathBuf, Error> {
 
 /// Where copies go when nobody says otherwise.
 fn default_root() -> PathBuf {
-    std::env::var_os("MIDAIR_COPIES").map_or_else(std::env::temp_dir, PathBuf::from)
+    environment().copies.clone().unwrap_or_else(std::env::temp_dir)
 }
 
 fn make_private(folder: &Path) -> io::Result<()> {

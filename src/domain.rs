@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
+use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -34,6 +35,8 @@ pub(crate) struct Domain {
     committing: AtomicUsize,
 }
 
+static DOMAIN: AtomicPtr<Domain> = AtomicPtr::new(ptr::null_mut());
+
 /// What only one thread may touch at a time.
 ///
 /// A forked child gets a new one: whoever held a lock of the old one is not there.
@@ -44,6 +47,8 @@ struct Locks {
     /// The thread that holds `transaction`, so that a patch's own constructor which asks for a
     /// patch is told so instead of waiting for itself.
     holder: AtomicU64,
+    /// The state of each artifact when it was last committed.
+    committed: Mutex<HashMap<PathBuf, Stamp>>,
     attempts: Mutex<Attempts>,
     changed: Condvar,
 }
@@ -54,8 +59,6 @@ struct Transaction {
     copies: Copies,
     /// Sections that images reported, for those that no note tells of.
     reported: Vec<Section>,
-    /// The state of each artifact when it was last committed.
-    committed: HashMap<PathBuf, Stamp>,
 }
 
 /// What the program has asked for.
@@ -72,9 +75,12 @@ struct Attempts {
     last: Option<Arc<Result<Report, Error>>>,
 }
 
+/// How long a patch waits for the one before it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Somebody who wants to know of patches and refusals.
 pub(crate) trait Listener: Send + Sync {
-    /// Called after each attempt, on the thread that made it, with no lock held.
+    /// Called after each attempt, on the thread that made it, with no lock of the runtime held.
     fn attempted(&self, outcome: &Result<Report, Error>);
 }
 
@@ -82,18 +88,33 @@ impl Domain {
     /// The domain of this copy of midair. Whether it is *the* domain of the process is decided by
     /// [`connect`](crate::connection::connect).
     pub(crate) fn own() -> &'static Self {
-        static DOMAIN: OnceLock<Domain> = OnceLock::new();
-        DOMAIN.get_or_init(|| {
+        if let Some(domain) = Self::made() {
+            return domain;
+        }
+        // Two threads may both make one; no lock is taken that a forked child could inherit.
+        let made = Box::into_raw(Box::new(Self {
+            locks: AtomicPtr::new(Box::leak(Box::default())),
+            registry: ArcSwap::default(),
+            settings: ArcSwap::default(),
+            listeners: ArcSwap::default(),
+            generation: AtomicU64::new(0),
+            committing: AtomicUsize::new(0),
+        }));
+        // Release: pairs with the Acquire in `made`.
+        let order = (Ordering::AcqRel, Ordering::Acquire);
+        if DOMAIN.compare_exchange(ptr::null_mut(), made, order.0, order.1).is_ok() {
             os::at_fork_child(forked);
-            Self {
-                locks: AtomicPtr::new(Box::leak(Box::default())),
-                registry: ArcSwap::default(),
-                settings: ArcSwap::default(),
-                listeners: ArcSwap::default(),
-                generation: AtomicU64::new(0),
-                committing: AtomicUsize::new(0),
-            }
-        })
+        } else {
+            // SAFETY: nobody else has seen this box.
+            drop(unsafe { Box::from_raw(made) });
+        }
+        Self::made().expect("one of the two was stored")
+    }
+
+    fn made() -> Option<&'static Self> {
+        // Acquire: pairs with the Release in `own`.
+        // SAFETY: null or the address of a leaked box.
+        unsafe { DOMAIN.load(Ordering::Acquire).as_ref() }
     }
 
     fn locks(&self) -> &'static Locks {
@@ -108,10 +129,12 @@ impl Domain {
     }
 
     /// Changes what the program has asked for.
-    pub(crate) fn configure(&self, change: impl FnOnce(&mut Settings)) {
-        let mut settings = Settings::clone(&self.settings.load());
-        change(&mut settings);
-        self.settings.store(Arc::new(settings));
+    pub(crate) fn configure(&self, change: impl Fn(&mut Settings)) {
+        self.settings.rcu(|settings| {
+            let mut settings = Settings::clone(settings);
+            change(&mut settings);
+            settings
+        });
     }
 
     /// Makes `section` known, and every other image that was loaded meanwhile.
@@ -129,7 +152,7 @@ impl Domain {
     /// The state in which `path` was last committed.
     #[cfg_attr(not(feature = "watch"), expect(dead_code, reason = "only who follows files asks"))]
     pub(crate) fn committed(&self, path: &Path) -> Option<Stamp> {
-        self.begin().ok()?.committed.get(path).copied()
+        self.locks().committed.lock().get(path).copied()
     }
 
     /// Checks, loads and commits the artifact at `path`, and tells everybody who wants to know.
@@ -137,17 +160,18 @@ impl Domain {
     /// # Errors
     /// See [`reload`](crate::reload).
     pub(crate) fn reload(&self, path: &Path) -> Result<Report, Error> {
-        let outcome = Arc::new(self.attempt(path));
-        self.publish(&outcome);
-        match Arc::try_unwrap(outcome) {
-            Ok(outcome) => outcome,
-            Err(shared) => echo(&shared),
+        let outcome = self.attempt(path, None);
+        // A thread that is told to wait for itself holds the transaction: nobody may be called.
+        if !matches!(outcome, Err(Error::Busy)) {
+            self.publish(&outcome);
         }
+        outcome
     }
 
-    /// Checks, loads and commits the artifact at `path`, and tells nobody:
-    /// [`publish`](Self::publish) is to follow, unless the file turned out to be unfinished.
-    pub(crate) fn attempt(&self, path: &Path) -> Result<Report, Error> {
+    /// Checks, loads and commits the artifact at `path`, as a new edition of the image whose
+    /// section is `of` if that is known, and tells nobody: [`publish`](Self::publish) is to
+    /// follow, unless the file turned out to be unfinished.
+    pub(crate) fn attempt(&self, path: &Path, of: Option<Section>) -> Result<Report, Error> {
         let mut transaction = self.begin()?;
         let transaction = &mut *transaction;
         self.rescan(transaction)?;
@@ -162,25 +186,21 @@ impl Domain {
         lap(&mut timings.read);
         let manifest = artifact.manifest()?;
         let registry = self.registry();
-        let patch = Patch::check(path, &manifest, &registry, settings.missing)?;
+        let unit = of.and_then(|section| registry.image_of(section));
+        let patch = Patch::check(path, &manifest, &registry, settings.missing, unit)?;
         lap(&mut timings.check);
         let root = settings.copies.as_deref();
-        let seed = crate::table::own().cast();
         let mut loader = SharedLibrary { copies: &mut transaction.copies, root };
-        let loaded = loader.load(&artifact, &manifest, seed)?;
-        let mut next = Registry::clone(&registry);
-        let new = next.images().len();
-        next.add(&loaded.image, loaded.section, Some(patch.unit))
-            .map_err(|source| Error::Records { path: path.to_owned(), source })?;
-        let next = Arc::new(next);
+        let loaded = loader.load(&artifact, &manifest, crate::table::own().cast())?;
+        let next = Arc::new(registry.with_patch(path, &loaded, patch.unit)?);
         self.registry.store(Arc::clone(&next));
         lap(&mut timings.load);
-        self.commit(&next, new);
+        self.commit(&next);
         lap(&mut timings.commit);
 
         loaded.rest.write(&artifact);
         if let Some(stamp) = stamp {
-            transaction.committed.insert(path.to_owned(), stamp);
+            self.locks().committed.lock().insert(path.to_owned(), stamp);
         }
         transaction.copies.prune(|copy| in_use(&next, copy));
         // Relaxed: the number says nothing about what else a thread may see.
@@ -188,9 +208,10 @@ impl Domain {
         Ok(Report { generation, path: path.to_owned(), functions: patch.functions, timings })
     }
 
-    /// Stores the functions of image `new` into every slot. A child that is forked meanwhile goes
-    /// on where its parent was.
-    fn commit(&self, registry: &Registry, new: usize) {
+    /// Sends the callers of the image that was added last to its functions. A child that is forked
+    /// meanwhile goes on where its parent was.
+    fn commit(&self, registry: &Registry) {
+        let new = registry.images().len() - 1;
         // Release: pairs with the Acquire in `renew`, which the same thread or a copy of it does.
         self.committing.store(new + 1, Ordering::Release);
         Patch::commit(registry, new);
@@ -203,7 +224,7 @@ impl Domain {
         if locks.holder.load(Ordering::Relaxed) == this_thread() {
             return Err(Error::Busy);
         }
-        let transaction = locks.transaction.lock();
+        let transaction = locks.transaction.try_lock_for(PATIENCE).ok_or(Error::Busy)?;
         locks.holder.store(this_thread(), Ordering::Relaxed);
         Ok(Held { locks, transaction })
     }
@@ -213,12 +234,13 @@ impl Domain {
     /// once more, so that the first hot call starts the child's own runtime.
     fn renew(&self) {
         let old = self.locks();
-        let mut transaction = Transaction::default();
+        let locks = Locks::default();
         if let Some(before) = old.transaction.try_lock() {
-            transaction.reported.clone_from(&before.reported);
-            transaction.committed.clone_from(&before.committed);
+            locks.transaction.lock().reported.clone_from(&before.reported);
         }
-        let locks = Locks { transaction: Mutex::new(transaction), ..Locks::default() };
+        if let Some(before) = old.committed.try_lock() {
+            locks.committed.lock().clone_from(&before);
+        }
         // Release: pairs with the Acquire in `locks`.
         self.locks.store(Box::leak(Box::new(locks)), Ordering::Release);
         let registry = self.registry.load();
@@ -237,8 +259,8 @@ impl Domain {
     }
 
     /// Tells everybody who wants to know what came of an attempt.
-    pub(crate) fn publish(&self, outcome: &Arc<Result<Report, Error>>) {
-        match &**outcome {
+    pub(crate) fn publish(&self, outcome: &Result<Report, Error>) {
+        match outcome {
             Ok(report) => notice::info(format_args!("{report}")),
             Err(error) => {
                 notice::warn(format_args!("refused, the old code goes on: {}", error.explain()));
@@ -248,7 +270,7 @@ impl Domain {
             let locks = self.locks();
             let mut attempts = locks.attempts.lock();
             attempts.count += 1;
-            attempts.last = Some(Arc::clone(outcome));
+            attempts.last = Some(Arc::new(echo(outcome)));
             locks.changed.notify_all();
         }
         for listener in self.listeners.load().iter() {
@@ -347,7 +369,9 @@ fn in_use(registry: &Registry, copy: &Path) -> bool {
 
 /// Runs in the child of a fork, before anything else of it does.
 unsafe extern "C" fn forked() {
-    Domain::own().renew();
+    if let Some(domain) = Domain::made() {
+        domain.renew();
+    }
 }
 
 /// An outcome for one more reader.

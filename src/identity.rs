@@ -24,7 +24,7 @@ static IDENTITY: IdentityRecord<{ packed_len(&[RUSTC, TARGET, FEATURES, VERSION]
         panic: if cfg!(panic = "abort") { PanicStrategy::Abort } else { PanicStrategy::Unwind },
     });
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod note {
     use midair_trampolines::os::Note;
 

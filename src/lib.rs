@@ -44,6 +44,7 @@ mod artifact;
 mod connection;
 mod copies;
 mod domain;
+mod environment;
 mod error;
 mod format;
 mod identity;

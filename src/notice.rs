@@ -6,10 +6,11 @@
 //! `debug` or `trace` says how much of it.
 
 use std::fmt::Arguments;
-use std::sync::OnceLock;
 
 use log::{Level, LevelFilter};
 use midair_trampolines::os;
+
+use crate::environment::environment;
 
 const TARGET: &str = "midair";
 
@@ -35,17 +36,9 @@ fn say(level: Level, text: Arguments<'_>) {
         log::log!(target: TARGET, level, "{text}");
         return;
     }
-    if level <= *without_logger() {
+    if level <= environment().log {
         let tag = if level <= Level::Warn { "warning: " } else { "" };
         // One write, so that lines of several threads do not mix.
         os::say(format!("midair: {tag}{text}\n").as_bytes());
     }
-}
-
-fn without_logger() -> &'static LevelFilter {
-    static LEVEL: OnceLock<LevelFilter> = OnceLock::new();
-    LEVEL.get_or_init(|| {
-        let wanted = std::env::var("MIDAIR_LOG").ok();
-        wanted.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::Info)
-    })
 }

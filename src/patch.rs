@@ -11,7 +11,7 @@ use crate::Missing;
 use crate::error::{Error, Rule};
 use crate::format::Allocator;
 use crate::manifest::Manifest;
-use crate::registry::{LiveImage, Registry};
+use crate::registry::{Live, LiveImage, Registry};
 use crate::report::{Depth, FunctionReport, Mismatch, Outcome};
 
 /// An artifact that was compared with the running program and fits.
@@ -24,7 +24,8 @@ pub(crate) struct Patch {
 }
 
 impl Patch {
-    /// Compares `manifest` with `registry`.
+    /// Compares `manifest` with `registry`, as a new edition of image `of` or, when that is not
+    /// known, of the image that it shares the most functions with.
     ///
     /// # Errors
     /// [`Error::Artifact`] for another format or machine, [`Error::Foreign`],
@@ -34,41 +35,92 @@ impl Patch {
         manifest: &Manifest,
         registry: &Registry,
         missing: Missing,
+        of: Option<usize>,
     ) -> Result<Self, Error> {
         manifest
             .check_host()
             .map_err(|source| Error::Artifact { path: path.to_owned(), source })?;
         let names = || manifest.functions.iter().map(|function| function.name.as_str());
-        let Some(unit) = registry.unit_for(names()) else {
+        let known = names().any(|name| !registry.lives(name).is_empty());
+        let Some(unit) = of.filter(|_| known).or_else(|| registry.unit_for(names())) else {
             return Err(Error::Foreign {
                 path: path.to_owned(),
                 artifact: manifest.crate_name().to_owned(),
                 running: registry.crates(),
             });
         };
-        let concerned: BTreeSet<usize> =
-            names().flat_map(|name| registry.lives(name)).map(|live| live.image).collect();
-        for image in concerned {
-            check_identity(path, manifest, &registry.images()[image])?;
+        let reach = Reach::of(manifest, registry, unit);
+        for image in &reach.images {
+            check_identity(path, manifest, &registry.images()[*image])?;
         }
-        let functions = verdicts(manifest, registry, unit, missing);
+        let functions = verdicts(manifest, registry, &reach, missing);
         if functions.iter().any(|function| matches!(function.outcome, Outcome::Refused(_))) {
             return Err(Error::Refused { path: path.to_owned(), functions });
         }
         Ok(Self { unit, functions })
     }
 
-    /// Points every slot of every image at the code that image `new` of `registry` brings.
+    /// Points every slot within reach at the code that image `new` of `registry` brings.
     ///
     /// Only stores: nothing in here can fail.
     pub(crate) fn commit(registry: &Registry, new: usize) {
+        let reach = Reach::of_image(registry, new);
         for lives in registry.functions().values() {
             let Some(source) = lives.iter().find(|live| live.image == new) else { continue };
             let body = source.head.body();
-            for live in lives {
+            for live in lives.iter().filter(|live| reach.images.contains(&live.image)) {
                 live.head.slot().retarget(body);
             }
         }
+    }
+}
+
+/// The images whose callers a patch reaches: those of its own unit, and of every other one that
+/// is an edition of the same package and that the patch can replace whole.
+///
+/// Another library that merely shares a dependency keeps its own copy of it, with its own statics;
+/// another package of the same name is none of the patch's business.
+struct Reach {
+    unit: usize,
+    images: BTreeSet<usize>,
+}
+
+impl Reach {
+    fn of(manifest: &Manifest, registry: &Registry, unit: usize) -> Self {
+        let functions: BTreeMap<&str, u64> =
+            manifest.functions.iter().map(|f| (f.name.as_str(), f.package_hash)).collect();
+        Self::new(registry, unit, &functions)
+    }
+
+    fn of_image(registry: &Registry, image: usize) -> Self {
+        let functions: BTreeMap<&str, u64> = registry
+            .functions()
+            .values()
+            .flatten()
+            .filter(|live| live.image == image)
+            .map(|live| (live.function.name.as_str(), live.function.package_hash))
+            .collect();
+        Self::new(registry, registry.images()[image].unit, &functions)
+    }
+
+    fn new(registry: &Registry, unit: usize, functions: &BTreeMap<&str, u64>) -> Self {
+        let same = |lives: &[Live], of: usize| {
+            lives.iter().filter(|live| registry.images()[live.image].unit == of).all(|live| {
+                functions.get(live.function.name.as_str()) == Some(&live.function.package_hash)
+            })
+        };
+        let mut units: BTreeSet<usize> = registry.images().iter().map(|image| image.unit).collect();
+        units.retain(|of| {
+            *of == unit || registry.functions_of(*of).all(|(_, lives)| same(lives, *of))
+        });
+        let images = registry.images().iter().enumerate();
+        let images = images.filter(|(_, image)| units.contains(&image.unit)).map(|(at, _)| at);
+        Self { unit, images: images.collect() }
+    }
+
+    /// The places of `lives` that are within reach.
+    fn within<'a>(&self, lives: &'a [Live]) -> Vec<&'a Live> {
+        lives.iter().filter(|live| self.images.contains(&live.image)).collect()
     }
 }
 
@@ -109,7 +161,7 @@ fn abi_features(features: &str) -> String {
 fn verdicts(
     manifest: &Manifest,
     registry: &Registry,
-    unit: usize,
+    reach: &Reach,
     missing: Missing,
 ) -> Vec<FunctionReport> {
     let mut artifact: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
@@ -124,22 +176,22 @@ fn verdicts(
     };
     let mut reports = Vec::new();
     for (name, editions) in &artifact {
-        let current = registry.current(name);
+        let lives = reach.within(registry.lives(name));
         let new = editions[0];
-        let outcome = match (current, editions.len()) {
-            (_, 2..) => Outcome::Refused(Mismatch::Ambiguous),
-            (None, _) => Outcome::New,
-            (Some(_), _) => verdict(registry, name, new),
+        let outcome = match editions.len() {
+            1 => verdict(&lives, new),
+            _ => Outcome::Refused(Mismatch::Ambiguous),
         };
-        let changed = current.is_none_or(|old| old.function.body_hash != new.body_hash);
+        let changed = current(&lives).is_none_or(|old| old.function.body_hash != new.body_hash);
         reports.push(report(name, outcome, changed));
     }
-    for (name, lives) in registry.functions() {
-        let ours = lives.iter().any(|live| registry.images()[live.image].unit == unit);
-        if ours && !artifact.contains_key(&**name) {
+    for (name, lives) in registry.functions_of(reach.unit) {
+        if !artifact.contains_key(name) {
+            // What only a patch brought is called by that patch alone, whose slots stay.
+            let called = lives.iter().any(|live| live.image == reach.unit);
             let outcome = match missing {
-                Missing::Refuse => Outcome::Refused(Mismatch::Missing),
-                Missing::Keep => Outcome::Missing,
+                Missing::Refuse if called => Outcome::Refused(Mismatch::Missing),
+                _ => Outcome::Missing,
             };
             reports.push(report(name, outcome, false));
         }
@@ -148,11 +200,19 @@ fn verdicts(
     reports
 }
 
+/// The place of the code that callers of a function reach now.
+fn current<'a>(lives: &[&'a Live]) -> Option<&'a Live> {
+    let target = lives.first()?.head.slot().target();
+    let runs = |live: &&&Live| live.head.body() == target;
+    lives.iter().find(runs).or_else(|| lives.first()).copied()
+}
+
 /// Compares `new` with each edition of the function that some caller was compiled against.
-fn verdict(registry: &Registry, name: &str, new: &Function) -> Outcome {
-    let lives = registry.lives(name);
-    let mut images: Vec<_> = lives.iter().map(|live| live.image).collect();
-    images.dedup();
+fn verdict(lives: &[&Live], new: &Function) -> Outcome {
+    if lives.is_empty() {
+        return Outcome::New;
+    }
+    let images: BTreeSet<_> = lives.iter().map(|live| live.image).collect();
     if images.len() != lives.len() {
         return Outcome::Refused(Mismatch::Ambiguous);
     }

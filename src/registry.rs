@@ -1,18 +1,20 @@
 //! The registry: which images of this process hold hot functions, and through which slots each
 //! function is called.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::PathBuf;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use midair_trampolines::function::{Function, FunctionHead};
-use midair_trampolines::identity::Identity;
+use midair_trampolines::identity::{Cells, Identity};
 use midair_trampolines::os::{self, Image};
 use midair_trampolines::record::{Kind, Malformed, records};
 use midair_trampolines::section::Section;
 use midair_trampolines::text::crate_of;
 
 use crate::error::Error;
+use crate::load::Loaded;
 use crate::manifest::shared_std;
 use crate::notice;
 
@@ -55,8 +57,8 @@ pub(crate) struct Live {
 pub(crate) struct Registry {
     images: Vec<Arc<LiveImage>>,
     functions: BTreeMap<Arc<str>, Vec<Live>>,
-    /// The bases of images whose records cannot be read; told once.
-    unreadable: Vec<usize>,
+    /// The bases of images whose records cannot be read, and of refused patches.
+    passed_over: Vec<usize>,
 }
 
 impl Registry {
@@ -95,7 +97,7 @@ impl Registry {
     /// [`Error::Unsupported`] where images cannot be found.
     pub(crate) fn rescanned(self: &Arc<Self>, extra: &[Section]) -> Result<Arc<Self>, Error> {
         let known = self.images.iter().map(|image| image.base);
-        let known: HashSet<usize> = known.chain(self.unreadable.iter().copied()).collect();
+        let known: HashSet<usize> = known.chain(self.passed_over.iter().copied()).collect();
         let fresh = os::images(|base| !known.contains(&base))?;
         let noted = fresh.iter().filter_map(|image| Some((image, image.section?)));
         let reported = extra.iter().filter_map(|section| {
@@ -105,69 +107,82 @@ impl Registry {
         });
         let mut next = Arc::clone(self);
         for (image, section) in noted.chain(reported) {
-            if next.image_of(section).is_some() {
+            if next.image_of(section).is_some() || !stays(image) {
                 continue;
             }
             let registry = Arc::make_mut(&mut next);
-            if let Err(reason) = registry.add(image, section, None) {
-                registry.unreadable.push(image.base);
-                notice::warn(format_args!(
-                    "the hot functions of {} cannot be patched: {reason}",
-                    image.path.display()
-                ));
+            match registry.add(image, section, None) {
+                Ok(Added::Whole) => {}
+                // Another thread is still loading it; the next scan meets it whole.
+                Ok(Added::NotYet) => {}
+                Ok(Added::Refused) => registry.passed_over.push(image.base),
+                Err(reason) => {
+                    registry.passed_over.push(image.base);
+                    notice::warn(format_args!(
+                        "the hot functions of {} cannot be patched: {reason}",
+                        image.path.display()
+                    ));
+                }
             }
         }
         Ok(next)
     }
 
-    /// Adds the hot functions of `image`, as a patch for the image `unit` or as one that the
-    /// program loaded itself.
+    /// The registry with the patch `loaded`, which stands for the image `unit`, as its last image.
     ///
     /// # Errors
-    /// [`Malformed`] when its records cannot be read.
-    pub(crate) fn add(
+    /// [`Error::Records`] or [`Error::Bound`] when it is not what its file said.
+    pub(crate) fn with_patch(
+        &self,
+        path: &Path,
+        loaded: &Loaded,
+        unit: usize,
+    ) -> Result<Self, Error> {
+        let mut next = self.clone();
+        match next.add(&loaded.image, loaded.section, Some(unit)) {
+            Ok(Added::Whole) => Ok(next),
+            Ok(_) => Err(Error::Bound {
+                path: path.to_owned(),
+                name: "the library's own identity".to_owned(),
+            }),
+            Err(source) => Err(Error::Records { path: path.to_owned(), source }),
+        }
+    }
+
+    /// Adds the hot functions of `image`, which stays for ever, as a patch for the image `unit` or
+    /// as one that the program loaded itself.
+    fn add(
         &mut self,
         image: &Image,
         section: Section,
         unit: Option<usize>,
-    ) -> Result<(), Malformed> {
-        let bytes = section.snapshot();
-        let mut identity = None;
-        let mut functions = Vec::new();
-        for record in records(&bytes)? {
-            match record.kind {
-                Kind::Identity => identity = Some(Identity::read(record)?),
-                Kind::Function => functions.push(Function::read(record)?),
-                _ => {}
-            }
+    ) -> Result<Added, Malformed> {
+        let records = Records::read(section)?;
+        if unit.is_none() && records.is_patch {
+            // It was loaded as a patch and refused afterwards.
+            return Ok(Added::Refused);
         }
         // An executable whose midair lives in a library of its own has no identity record; it was
         // built together with that library.
         let first = || self.images.first().map(|first| first.identity.clone());
-        let Some(identity) = identity.or_else(first) else { return Ok(()) };
+        let Some(identity) = records.identity.or_else(first) else { return Ok(Added::NotYet) };
         let number = self.images.len();
-        let mut found = Vec::new();
-        for function in functions {
-            // SAFETY: the record was read from this section's snapshot just now.
-            let head = unsafe { section.function(function.offset) };
+        let whole = records.functions.iter().all(|(head, _)| {
             let body = head.body().addr();
-            if head.slot().target().is_null() || body < image.span.0 || body >= image.span.1 {
-                // Another thread is still loading this image; the next scan meets it whole.
-                return Ok(());
-            }
-            found.push(Live { image: number, head, function: Arc::new(function) });
+            let inside = image.span.0 <= body && body < image.span.1;
+            !head.slot().target().is_null() && inside
+        });
+        if !whole {
+            return Ok(Added::NotYet);
         }
-        for live in found {
+        for (head, function) in records.functions {
+            let live = Live { image: number, head, function: Arc::new(function) };
             match self.functions.get_mut(live.function.name.as_str()) {
                 Some(lives) => lives.push(live),
                 None => {
                     self.functions.insert(live.function.name.as_str().into(), vec![live]);
                 }
             }
-        }
-        if unit.is_none() {
-            // The host may close what it opened; what midair opens is never closed.
-            os::pin(image);
         }
         self.images.push(Arc::new(LiveImage {
             section,
@@ -180,27 +195,88 @@ impl Registry {
             shared_std: shared_std(&image.needed).map(str::to_owned),
             unit: unit.unwrap_or(number),
         }));
-        Ok(())
-    }
-
-    /// The record of the code that callers of `name` reach now.
-    pub(crate) fn current(&self, name: &str) -> Option<&Live> {
-        let lives = self.lives(name);
-        let target = lives.first()?.head.slot().target();
-        lives.iter().find(|live| live.head.body() == target).or_else(|| lives.first())
+        Ok(Added::Whole)
     }
 
     /// The program's own image that shares the most functions with `names`.
     pub(crate) fn unit_for<'a>(&self, names: impl Iterator<Item = &'a str>) -> Option<usize> {
-        let mut shared: HashMap<usize, usize> = HashMap::new();
+        let mut shared: BTreeMap<usize, usize> = BTreeMap::new();
         for name in names {
-            for live in self.lives(name) {
-                *shared.entry(self.images[live.image].unit).or_default() += 1;
+            let units: BTreeSet<_> =
+                self.lives(name).iter().map(|live| self.images[live.image].unit).collect();
+            for unit in units {
+                *shared.entry(unit).or_default() += 1;
             }
         }
         shared
             .into_iter()
-            .max_by_key(|(unit, count)| (*count, usize::MAX - unit))
+            .max_by_key(|(unit, count)| (*count, Reverse(*unit)))
             .map(|(unit, _)| unit)
+    }
+
+    /// The functions that image `unit` or its newest edition has.
+    pub(crate) fn functions_of(&self, unit: usize) -> impl Iterator<Item = (&str, &[Live])> {
+        let newest = self.images.iter().rposition(|image| image.unit == unit).unwrap_or(unit);
+        self.functions
+            .iter()
+            .filter(move |(_, lives)| {
+                lives.iter().any(|live| live.image == unit || live.image == newest)
+            })
+            .map(|(name, lives)| (&**name, lives.as_slice()))
+    }
+}
+
+/// What came of adding an image.
+enum Added {
+    /// All of its functions are known now.
+    Whole,
+    /// The loader is not done with it.
+    NotYet,
+    /// It is a patch that was refused after it was loaded.
+    Refused,
+}
+
+/// What the records of a loaded image say.
+struct Records {
+    identity: Option<Identity>,
+    is_patch: bool,
+    functions: Vec<(&'static FunctionHead, Function)>,
+}
+
+impl Records {
+    /// Reads the records of an image that stays.
+    fn read(section: Section) -> Result<Self, Malformed> {
+        let bytes = section.snapshot();
+        let mut read = Self { identity: None, is_patch: false, functions: Vec::new() };
+        for record in records(&bytes)? {
+            match record.kind {
+                Kind::Identity => {
+                    read.identity = Some(Identity::read(record)?);
+                    // SAFETY: an identity record was read at this place just now.
+                    let cells = unsafe { Cells::at(section.record(record.offset)) };
+                    read.is_patch = !cells.seed().is_null();
+                }
+                Kind::Function => {
+                    let function = Function::read(record)?;
+                    // SAFETY: a function record was read at this place just now.
+                    let head = unsafe { section.function(record.offset) };
+                    read.functions.push((head, function));
+                }
+                _ => {}
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// Sees that `image` stays for ever; whether it is still the one that was found.
+fn stays(image: &Image) -> bool {
+    if !os::pin(image) {
+        return false;
+    }
+    let again = if image.is_program { Ok(None) } else { os::image_named(&image.path) };
+    match again {
+        Ok(Some(again)) => again.base == image.base && again.section == image.section,
+        _ => image.is_program,
     }
 }

@@ -82,6 +82,9 @@ impl RuntimeBuilder {
 
     /// Starts the runtime with these settings, or gives them to the one that runs already.
     ///
+    /// It returns before the build output is found and followed, and may be called from a
+    /// constructor.
+    ///
     /// In a library that was itself loaded as a patch the settings go to the running program's
     /// domain, which follows what it followed before.
     ///
@@ -102,6 +105,7 @@ impl RuntimeBuilder {
         }
         let section = own_section!();
         crate::start::claim(section);
+        crate::start::forget_claims_in_children();
         let join = Join {
             section,
             manifest_dir: PathBuf::new(),
@@ -210,13 +214,14 @@ impl<F: Fn(&Error) + Send + Sync> Listener for OnRefusal<F> {
 /// it, and sends every caller of its hot functions to the new code.
 ///
 /// It may be called from any thread, also from within a hot function or from within a patch; a
-/// second caller waits for the first. Nothing of the artifact runs before it was checked, and
+/// second caller waits for the first. It may not be called from a constructor: the patch under way
+/// may be waiting for the lock of the loader that the constructor holds. Nothing of the artifact runs before it was checked, and
 /// whatever is refused leaves every function as it was.
 ///
 /// # Errors
 /// Each variant of [`Error`]; [`Error::hint`] says what to do next. In all of them the old code
-/// goes on. [`Error::Busy`] comes only from within the constructor of a library that is being
-/// loaded as a patch.
+/// goes on. [`Error::Busy`] comes from within the constructor of a library that is being loaded
+/// as a patch, and when another patch is still under way after ten seconds.
 ///
 /// # Examples
 /// ```no_run

@@ -287,7 +287,7 @@ extern "C" fn configure(missing: u32, copies: RawBytes) {
             _ => settings.missing,
         };
         if !copies.as_os_str().is_empty() {
-            settings.copies = Some(copies);
+            settings.copies = Some(copies.clone());
         }
     });
 }

@@ -5,13 +5,17 @@ use std::collections::BTreeSet;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::ffi::OsString;
 use std::fmt;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use midair_trampolines::text::crate_of;
 use tinyjson::JsonValue;
 
 use crate::artifact::Artifact;
+use crate::environment::environment;
 use crate::notice;
 use crate::registry::{LiveImage, Registry};
 use crate::table::Join;
@@ -46,7 +50,7 @@ pub(super) fn artifacts(
     if let Some(artifact) = &join.artifact {
         return Ok(vec![artifact.clone()]);
     }
-    let named = std::env::var_os("MIDAIR_ARTIFACT").unwrap_or_default();
+    let named = environment().artifact.clone().unwrap_or_default();
     let named: Vec<_> =
         std::env::split_paths(&named).filter(|path| !path.as_os_str().is_empty()).collect();
     if !named.is_empty() {
@@ -86,6 +90,12 @@ fn library_names(image: &LiveImage, registry: &Registry) -> Vec<String> {
         crates.into_iter().map(|name| format!("{DLL_PREFIX}{name}{DLL_SUFFIX}")).collect();
     let own = image.path.file_name().unwrap_or_default();
     names.sort_by_key(|name| own != name.as_str());
+    // Its own crate need not have a hot function itself.
+    if let Some(own) = own.to_str().filter(|own| own.ends_with(DLL_SUFFIX))
+        && names.first().is_none_or(|first| first != own)
+    {
+        names.push(own.to_owned());
+    }
     names
 }
 
@@ -142,16 +152,17 @@ fn by_cargo(manifest_dir: &Path, profile_dir: &Path) -> Option<PathBuf> {
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     notice::debug(format_args!("asking cargo where the output of {} goes", manifest.display()));
-    let output = Command::new(cargo)
+    let mut asked = Command::new(cargo);
+    asked
         .args(["metadata", "--no-deps", "--offline", "--format-version", "1", "--manifest-path"])
         .arg(&manifest)
         .current_dir(manifest_dir)
         // The program may have been injected into; cargo is not to be.
         .env_remove("LD_PRELOAD")
         .stdin(Stdio::null())
-        .output()
-        .ok()?;
-    let metadata: JsonValue = std::str::from_utf8(&output.stdout).ok()?.parse().ok()?;
+        .stderr(Stdio::null())
+        .stdout(Stdio::piped());
+    let metadata: JsonValue = answer(&mut asked)?.parse().ok()?;
     let metadata: &std::collections::HashMap<String, JsonValue> = metadata.get()?;
     let folder = |field: &str| metadata.get(field)?.get::<String>().map(PathBuf::from);
     let target = folder("target_directory")?;
@@ -164,4 +175,26 @@ fn by_cargo(manifest_dir: &Path, profile_dir: &Path) -> Option<PathBuf> {
         profile_dir.strip_prefix(if triple { parent.parent()? } else { parent }).ok()
     })?;
     Some(target.join(profile))
+}
+
+/// What `command` prints, if it ends in good time: a cargo that waits for a lock may not hold up
+/// the thread that follows everything else.
+fn answer(command: &mut Command) -> Option<String> {
+    const LIMIT: Duration = Duration::from_secs(20);
+    let mut child = command.spawn().ok()?;
+    let mut stdout = child.stdout.take()?;
+    let reader = thread::spawn(move || {
+        let mut text = String::new();
+        stdout.read_to_string(&mut text).ok().map(|_| text)
+    });
+    let started = Instant::now();
+    while child.try_wait().ok()?.is_none() {
+        if started.elapsed() > LIMIT {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    reader.join().ok()?
 }

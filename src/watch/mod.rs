@@ -5,17 +5,21 @@ mod folder;
 mod locate;
 mod target;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
+use midair_trampolines::os;
+use midair_trampolines::section::Section;
 use parking_lot::Mutex;
 
+use crate::Watch;
 use crate::domain::{Domain, guarded};
 use crate::error::Error;
 use crate::notice;
+use crate::registry::LiveImage;
 use crate::table::Join;
 use folder::Folders;
 use target::{Look, Target, Verdict};
@@ -62,9 +66,8 @@ pub(crate) fn follow(join: Join) {
 fn start() -> Result<Sender<Message>, Error> {
     let (sender, messages) = channel();
     let events = sender.clone();
-    thread::Builder::new()
-        .name("midair".to_owned())
-        .spawn(move || Worker::new(events).run(&messages))
+    let thread = thread::Builder::new().name("midair".to_owned());
+    os::without_signals(|| thread.spawn(move || Worker::new(events).run(&messages)))
         .map_err(|source| Error::Thread { source })?;
     Ok(sender)
 }
@@ -74,6 +77,8 @@ struct Worker {
     domain: &'static Domain,
     folders: Folders,
     targets: Vec<Target>,
+    /// The images for which somebody has said what to follow, or to follow nothing.
+    decided: HashSet<Section>,
 }
 
 impl Worker {
@@ -81,7 +86,12 @@ impl Worker {
         let changed = move || {
             let _ = events.send(Message::Changed);
         };
-        Self { domain: Domain::own(), folders: Folders::new(changed), targets: Vec::new() }
+        Self {
+            domain: Domain::own(),
+            folders: Folders::new(changed),
+            targets: Vec::new(),
+            decided: HashSet::new(),
+        }
     }
 
     fn run(mut self, messages: &Receiver<Message>) {
@@ -102,14 +112,21 @@ impl Worker {
     }
 
     fn join(&mut self, join: &Join) {
-        let key = join.section.start();
-        let known = self.targets.iter().any(|target| target.key() == key);
-        let named = join.artifact.is_some() || join.watch == crate::Watch::Off;
-        if known && !named {
+        // What somebody said holds, whether the automatic wish comes before or after it.
+        let said = join.artifact.is_some() || join.watch == Watch::Off;
+        let known = self.targets.iter().any(|target| target.is_for(join.section));
+        if !said && (known || self.decided.contains(&join.section)) {
             return;
         }
-        self.targets.retain(|target| target.key() != key);
-        if join.watch == crate::Watch::Off {
+        if said {
+            self.decided.insert(join.section);
+        }
+        for target in &mut self.targets {
+            target.leave(join.section);
+        }
+        self.targets.retain(|target| !target.is_idle());
+        if join.watch == Watch::Off {
+            notice::debug(format_args!("following nothing, as was asked for"));
             return;
         }
         let registry = self.domain.registry();
@@ -117,26 +134,30 @@ impl Worker {
             return;
         };
         match locate::artifacts(join, image, &registry) {
-            Ok(paths) => {
-                for path in paths {
-                    let path = absolute(&path);
-                    notice::info(format_args!("following {}", path.display()));
-                    let committed = self.domain.committed(&path);
-                    self.targets.push(Target::new(key, path, image, committed));
-                }
-            }
+            Ok(paths) => paths.iter().for_each(|path| self.follow(&absolute(path), image)),
             Err(nothing) => notice::warn(format_args!("{nothing}")),
         }
+    }
+
+    /// Follows `path` for `image`; a file is followed once, for however many images.
+    fn follow(&mut self, path: &Path, image: &LiveImage) {
+        if let Some(target) = self.targets.iter_mut().find(|target| target.path() == path) {
+            target.join(image.section);
+            return;
+        }
+        notice::info(format_args!("following {}", path.display()));
+        let committed = self.domain.committed(path);
+        self.targets.push(Target::new(path.to_owned(), image, committed));
     }
 
     fn look(&mut self) {
         let wanted = self.targets.iter().filter_map(|target| target.path().parent());
         self.folders.watch(wanted);
         for target in &mut self.targets {
-            if target.look() == Look::Settled {
-                let outcome = self.domain.attempt(target.path());
+            if target.look(|path| self.domain.committed(path)) == Look::Settled {
+                let outcome = self.domain.attempt(target.path(), target.only_section());
                 if target.tried(&outcome) == Verdict::Final {
-                    self.domain.publish(&Arc::new(outcome));
+                    self.domain.publish(&outcome);
                 }
             }
         }

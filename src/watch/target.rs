@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use midair_trampolines::section::Section;
+
 use crate::artifact::Stamp;
 use crate::error::{Error, ErrorKind};
 use crate::notice;
@@ -19,12 +21,14 @@ const BROKEN: Duration = Duration::from_millis(500);
 /// An artifact that is followed.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// Address of the section of the image that it is a new edition of.
-    key: usize,
+    /// The sections of the images that it is a new edition of.
+    sections: Vec<Section>,
     path: PathBuf,
     /// The state that was dealt with last: loaded, committed or refused.
     done: Option<Stamp>,
     pending: Option<Pending>,
+    /// What [`look`](Self::look) has just said to try.
+    trying: Option<Pending>,
 }
 
 /// A state that was seen and not dealt with yet.
@@ -57,20 +61,38 @@ pub(super) enum Verdict {
 impl Target {
     /// Follows `path` for `image`. What `image` itself was loaded from, and what was `committed`,
     /// is not new.
-    pub(super) fn new(
-        key: usize,
-        path: PathBuf,
-        image: &LiveImage,
-        committed: Option<Stamp>,
-    ) -> Self {
+    pub(super) fn new(path: PathBuf, image: &LiveImage, committed: Option<Stamp>) -> Self {
         let now = Stamp::of(&path);
         let done = committed.or_else(|| now.filter(|stamp| is_loaded(stamp, image)));
-        Self { key, path, done, pending: None }
+        Self { sections: vec![image.section], path, done, pending: None, trying: None }
     }
 
-    /// Which image it belongs to.
-    pub(super) fn key(&self) -> usize {
-        self.key
+    /// Whether it is followed for the image whose section is `section`.
+    pub(super) fn is_for(&self, section: Section) -> bool {
+        self.sections.contains(&section)
+    }
+
+    /// Follows it for one more image.
+    pub(super) fn join(&mut self, section: Section) {
+        if !self.is_for(section) {
+            self.sections.push(section);
+        }
+    }
+
+    /// Follows it for one image less.
+    pub(super) fn leave(&mut self, section: Section) {
+        self.sections.retain(|other| *other != section);
+    }
+
+    /// Whether it is followed for nobody any more.
+    pub(super) fn is_idle(&self) -> bool {
+        self.sections.is_empty()
+    }
+
+    /// The one image that it is followed for; of several, what they have in common decides.
+    pub(super) fn only_section(&self) -> Option<Section> {
+        let [section] = self.sections[..] else { return None };
+        Some(section)
     }
 
     /// The file.
@@ -83,13 +105,17 @@ impl Target {
         self.pending.is_some()
     }
 
-    /// Looks at the file.
-    pub(super) fn look(&mut self) -> Look {
+    /// Looks at the file. `committed` tells in which state a file was last committed: somebody
+    /// may have done so without being told by this target.
+    pub(super) fn look(&mut self, committed: impl Fn(&Path) -> Option<Stamp>) -> Look {
         let Some(stamp) = Stamp::of(&self.path) else {
             // A linker removes before it writes; what comes next is new.
             self.pending = None;
             return Look::Nothing;
         };
+        if self.done != Some(stamp) && committed(&self.path) == Some(stamp) {
+            self.done = Some(stamp);
+        }
         if self.done == Some(stamp) {
             self.pending = None;
             return Look::Nothing;
@@ -105,24 +131,32 @@ impl Target {
         if pending.quiet() < SETTLED || (pending.cut && pending.since.elapsed() < BROKEN) {
             return Look::Nothing;
         }
+        // Dealt with from here on, even if the try should panic.
+        self.done = Some(stamp);
+        self.trying = self.pending.take();
         Look::Settled
     }
 
     /// Takes note of what came of the edition that [`look`](Self::look) said has settled.
     pub(super) fn tried(&mut self, outcome: &Result<Report, Error>) -> Verdict {
-        let Some(pending) = self.pending.take() else { return Verdict::Final };
-        let kind = outcome.as_ref().err().map(Error::kind);
-        match kind {
-            Some(ErrorKind::Changing) => Verdict::Unfinished,
-            Some(ErrorKind::Artifact | ErrorKind::Read) if !pending.cut => {
-                notice::debug(format_args!("{} is not whole yet", self.path.display()));
-                self.pending = Some(Pending { cut: true, ..pending });
+        let Some(tried) = self.trying.take() else { return Verdict::Final };
+        match outcome.as_ref().err().map(Error::kind) {
+            Some(ErrorKind::Changing) => {
+                self.done = None;
                 Verdict::Unfinished
             }
-            _ => {
-                self.done = Some(pending.stamp);
-                Verdict::Final
+            Some(ErrorKind::Artifact | ErrorKind::Read) if !tried.cut => {
+                notice::debug(format_args!("{} is not whole yet", self.path.display()));
+                self.done = None;
+                self.pending = Some(Pending { cut: true, ..tried });
+                Verdict::Unfinished
             }
+            // Somebody else's patch is under way; this edition's turn comes.
+            Some(ErrorKind::Busy) => {
+                self.done = None;
+                Verdict::Unfinished
+            }
+            _ => Verdict::Final,
         }
     }
 }
@@ -154,14 +188,20 @@ mod tests {
     use std::time::{Duration, Instant};
 
     fn target(path: &Path) -> Target {
-        Target { key: 1, path: path.to_owned(), done: None, pending: None }
+        Target {
+            sections: Vec::new(),
+            path: path.to_owned(),
+            done: None,
+            pending: None,
+            trying: None,
+        }
     }
 
     /// Looks and tries until a verdict is final, or for as long as `limit`.
     fn final_within(target: &mut Target, limit: Duration) -> bool {
         let started = Instant::now();
         while started.elapsed() < limit {
-            if target.look() == Look::Settled {
+            if target.look(|_| None) == Look::Settled {
                 let outcome =
                     Artifact::open(target.path()).and_then(|artifact| artifact.manifest());
                 let error = outcome.expect_err("the file is no library");
@@ -189,13 +229,40 @@ mod tests {
     }
 
     #[test]
+    fn a_try_that_panics_is_not_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lib.so");
+        std::fs::write(&path, "x").unwrap();
+        let mut target = target(&path);
+        std::thread::sleep(SETTLED * 2);
+        let mut settled = 0;
+        for _ in 0..20 {
+            // Nobody says what came of it, as after a panic.
+            settled += usize::from(target.look(|_| None) == Look::Settled);
+            std::thread::sleep(SETTLED / 4);
+        }
+        assert_eq!(settled, 1);
+    }
+
+    #[test]
+    fn what_somebody_else_committed_is_not_tried() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lib.so");
+        std::fs::write(&path, "x").unwrap();
+        let mut target = target(&path);
+        std::thread::sleep(SETTLED * 2);
+        assert_eq!(target.look(crate::artifact::Stamp::of), Look::Nothing);
+        assert!(!target.is_pending());
+    }
+
+    #[test]
     fn a_file_that_keeps_growing_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lib.so");
         let mut target = target(&path);
         for len in 0..40 {
             std::fs::write(&path, vec![b'x'; len]).unwrap();
-            assert_eq!(target.look(), Look::Nothing);
+            assert_eq!(target.look(|_| None), Look::Nothing);
             std::thread::sleep(SETTLED / 4);
         }
     }
@@ -203,6 +270,6 @@ mod tests {
     #[test]
     fn a_file_that_vanishes_is_nothing_new() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(target(&dir.path().join("gone.so")).look(), Look::Nothing);
+        assert_eq!(target(&dir.path().join("gone.so")).look(|_| None), Look::Nothing);
     }
 }

@@ -14,6 +14,9 @@ unsafe extern "C" {
     fn dlerror() -> *const c_char;
     fn fork() -> c_int;
     fn signal(number: c_int, handler: usize) -> usize;
+    fn pthread_sigmask(how: c_int, set: *const [u64; 16], old: *mut c_void) -> c_int;
+    fn sigwait(set: *const [u64; 16], got: *mut c_int) -> c_int;
+    fn kill(process: c_int, signal: c_int) -> c_int;
     fn setrlimit(what: c_int, limit: *const [u64; 2]) -> c_int;
 }
 
@@ -30,6 +33,7 @@ struct Callers {
 fn main() {
     let mut libraries: Vec<*mut c_void> = Vec::new();
     let mut callers: Option<Callers> = None;
+    let mut churner: Option<JoinHandle<()>> = None;
     for line in std::io::stdin().lock().lines() {
         let line = line.unwrap();
         let words: Vec<&str> = line.split('\t').collect();
@@ -37,6 +41,11 @@ fn main() {
             ["load", path] => load(path, &mut libraries),
             ["close"] => {
                 unsafe { dlclose(libraries.pop().unwrap()) };
+                "ok".to_owned()
+            }
+            // The place of the library stays, so that the others keep their numbers.
+            ["close first"] => {
+                unsafe { dlclose(libraries[0]) };
                 "ok".to_owned()
             }
             ["call", name, number] => match symbol(&libraries, name) {
@@ -50,6 +59,51 @@ fn main() {
                 Some(address) => text(address, argument),
                 None => "no such symbol".to_owned(),
             },
+            // A thread calls and is gone; the library is closed at once.
+            ["call and close", name, number] => {
+                let address = symbol(&libraries, name).unwrap() as usize;
+                let number = number.parse().unwrap();
+                let caller = std::thread::spawn(move || {
+                    let call: Call = unsafe { std::mem::transmute(address) };
+                    call(number)
+                });
+                let answer = caller.join().unwrap();
+                unsafe { dlclose(libraries.pop().unwrap()) };
+                answer.to_string()
+            }
+            // Opens and closes a library again and again, calling it each time.
+            ["churn", path, name, times] => {
+                let (path, name) = (path.to_string(), name.to_string());
+                let times: u32 = times.parse().unwrap();
+                churner = Some(std::thread::spawn(move || {
+                    for _ in 0..times {
+                        let mut own = Vec::new();
+                        assert_eq!(load(&path, &mut own), "ok");
+                        let call: Call =
+                            unsafe { std::mem::transmute(symbol(&own, &name).unwrap()) };
+                        call(1);
+                        unsafe { dlclose(own.pop().unwrap()) };
+                    }
+                }));
+                "ok".to_owned()
+            }
+            ["churned"] => {
+                churner.take().unwrap().join().unwrap();
+                "ok".to_owned()
+            }
+            // The way of services: the signal is blocked everywhere and waited for.
+            ["wait for signal"] => {
+                const SIGTERM: c_int = 15;
+                const SIG_BLOCK: c_int = 0;
+                let mut set = [0_u64; 16];
+                set[0] = 1 << (SIGTERM - 1);
+                let mut got = 0;
+                unsafe { pthread_sigmask(SIG_BLOCK, &set, std::ptr::null_mut()) };
+                unsafe { kill(std::process::id() as c_int, SIGTERM) };
+                std::thread::sleep(std::time::Duration::from_millis(100));
+                unsafe { sigwait(&set, &mut got) };
+                got.to_string()
+            }
             ["fork", name, number] => {
                 if unsafe { fork() } == 0 {
                     // The child goes on with the dialogue's own copy of the library.

@@ -6,20 +6,22 @@ use std::path::PathBuf;
 
 use crate::section::Section;
 
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod linux;
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 pub use linux::{
-    Note, at_exit, at_fork_child, image_named, images, mapped_inode, owned_by_us, pin, pin_code,
-    private_directory, process_age, rendezvous, say, user,
+    Note, at_exit, at_fork_child, image_named, images, mapped_inode, name_thread, owned_by_us, pin,
+    pin_code, private_directory, process_age, rendezvous, say, start_holding_image, user, variable,
+    without_signals,
 };
 
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
 mod other;
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+#[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
 pub use other::{
-    at_exit, at_fork_child, image_named, images, mapped_inode, owned_by_us, pin, pin_code,
-    private_directory, process_age, rendezvous, say, user,
+    at_exit, at_fork_child, image_named, images, mapped_inode, name_thread, owned_by_us, pin,
+    pin_code, private_directory, process_age, rendezvous, say, start_holding_image, user, variable,
+    without_signals,
 };
 
 /// One executable or library in this process.
@@ -33,6 +35,8 @@ pub struct Image {
     pub span: (usize, usize),
     /// The names of the libraries that it asks for.
     pub needed: Vec<String>,
+    /// Whether it is the executable itself.
+    pub is_program: bool,
     /// Its `midair` section, where it has one that is complete.
     pub section: Option<Section>,
 }

@@ -1,5 +1,6 @@
 //! Platforms whose part is not written yet: each question is answered with a typed error.
 
+use std::ffi::c_void;
 use std::io;
 use std::path::Path;
 
@@ -35,8 +36,39 @@ pub fn rendezvous<R>(_decide: impl FnOnce() -> R) -> Result<R, Unsupported> {
     Err(Unsupported { what: "the rendezvous of a process's images" })
 }
 
-/// Keeps an image mapped for ever.
-pub fn pin(_image: &Image) {}
+/// Keeps an image mapped for ever; never possible here.
+#[must_use]
+pub fn pin(_image: &Image) -> bool {
+    false
+}
+
+/// The value of a variable of the environment.
+#[must_use]
+pub fn variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Runs `start`.
+pub fn without_signals<R>(start: impl FnOnce() -> R) -> R {
+    start()
+}
+
+/// Does nothing here.
+pub fn name_thread(_name: &str) {}
+
+/// Starts a thread that holds its image.
+///
+/// # Errors
+/// Always `Unsupported`.
+///
+/// # Safety
+/// - `argument` may be used from another thread.
+pub unsafe fn start_holding_image(
+    _entry: extern "C" fn(*mut c_void) -> *mut c_void,
+    _argument: *mut c_void,
+) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
 
 /// Keeps the image that `code` lies in mapped for ever.
 pub fn pin_code(_code: *const ()) {}

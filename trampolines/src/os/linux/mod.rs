@@ -1,4 +1,6 @@
-//! Linux with glibc: images through `dl_iterate_phdr`, their `midair` section through a note.
+//! Linux x86_64 with glibc: images through `dl_iterate_phdr`, their `midair` section through a note.
+
+mod threads;
 
 use std::ffi::{CStr, OsStr, c_int, c_void};
 use std::io;
@@ -10,6 +12,8 @@ use std::slice;
 
 use super::{Image, Unsupported};
 use crate::section::Section;
+
+pub use threads::{name_thread, start_holding_image, without_signals};
 
 /// The note through which an image tells where its `midair` section is.
 ///
@@ -63,7 +67,7 @@ pub fn images(wanted: impl Fn(usize) -> bool) -> Result<Vec<Image>, Unsupported>
         }
         0
     });
-    if let Some(program) = images.iter_mut().find(|image| image.path.as_os_str().is_empty()) {
+    if let Some(program) = images.iter_mut().find(|image| image.is_program) {
         program.path = std::env::current_exe().unwrap_or_default();
     }
     Ok(images)
@@ -154,6 +158,7 @@ fn image(info: &libc::dl_phdr_info) -> Image {
         span,
         needed: Vec::new(),
         section: None,
+        is_program: name.is_empty(),
     };
     for header in headers {
         let start = base.wrapping_add(header.p_vaddr as usize);
@@ -187,8 +192,8 @@ fn section_of(start: usize, len: usize, span: (usize, usize)) -> Option<Section>
             let range = (note.start.0.addr(), note.stop.0.addr());
             let whole = range.0 >= span.0 && range.0 < range.1 && range.1 <= span.1;
             // An image that another thread is still loading has no relocated addresses yet.
-            // SAFETY: both symbols come from the linker, around one section of this image, which
-            // the runtime pins before it relies on it.
+            // SAFETY: both symbols come from the linker, around one section of this image. Whoever
+            // reads the section pins the image first and looks whether it still is this one.
             return whole.then(|| unsafe { Section::between(note.start.0, note.stop.0) });
         }
         let name = (note.name_len as usize).next_multiple_of(4);
@@ -237,14 +242,20 @@ fn inode_in(maps: &str, address: usize) -> Option<u64> {
     })
 }
 
-/// Keeps `image` mapped for ever, even when its host closes it.
-pub fn pin(image: &Image) {
-    if let Ok(path) = std::ffi::CString::new(image.path.as_os_str().as_bytes()) {
-        pin_named(&path);
-    }
+/// Keeps `image` mapped for ever, even when its host closes it; whether it is still there.
+///
+/// It waits while another thread loads a library.
+#[must_use]
+pub fn pin(image: &Image) -> bool {
+    // The executable itself is never closed, and is known to the loader by no name.
+    image.is_program
+        || std::ffi::CString::new(image.path.as_os_str().as_bytes())
+            .is_ok_and(|path| pin_named(&path))
 }
 
 /// Keeps the image that `code` lies in mapped for ever, even when its host closes it.
+///
+/// It waits while another thread loads a library. For the executable itself it does nothing.
 pub fn pin_code(code: *const ()) {
     let mut info = MaybeUninit::<libc::Dl_info>::uninit();
     // SAFETY: any address may be asked for; the answer goes into our own variable.
@@ -260,11 +271,19 @@ pub fn pin_code(code: *const ()) {
     }
 }
 
-fn pin_named(path: &CStr) {
+fn pin_named(path: &CStr) -> bool {
+    let flags = libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE;
     // SAFETY: a C string; NOLOAD never maps anything, it only marks what is loaded already.
-    unsafe {
-        libc::dlopen(path.as_ptr(), libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE);
-    }
+    !unsafe { libc::dlopen(path.as_ptr(), flags) }.is_null()
+}
+
+/// The value of a variable of the environment, unless this process has more rights than the user
+/// who set it.
+#[must_use]
+pub fn variable(name: &str) -> Option<std::ffi::OsString> {
+    // SAFETY: reads a number that the system passed to this process.
+    let privileged = unsafe { libc::getauxval(libc::AT_SECURE) } != 0;
+    std::env::var_os(name).filter(|value| !privileged && !value.is_empty())
 }
 
 /// Writes `text` to standard error at once, past every lock and buffer: a forked child may have
