@@ -109,6 +109,32 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_changes_while_it_is_read_is_told_so() {
+        use std::io::Write;
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("growing.so");
+        std::fs::write(&path, vec![0; 1 << 22]).unwrap();
+        let stop = AtomicBool::new(false);
+        let changing = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut file = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
+                while !stop.load(Ordering::Relaxed) {
+                    file.write_all(&[1; 64]).unwrap();
+                }
+            });
+            let told = (0..500).any(|_| {
+                let outcome = Artifact::open(&path);
+                // Either it is told, or what was read is of one size with its file at that time.
+                outcome.is_err_and(|error| error.kind() == ErrorKind::Changing)
+            });
+            stop.store(true, Ordering::Relaxed);
+            told
+        });
+        assert!(changing, "no read met a change");
+    }
+
+    #[test]
     fn a_sparse_giant_is_not_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("giant.so");

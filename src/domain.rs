@@ -195,7 +195,7 @@ impl Domain {
         let next = Arc::new(registry.with_patch(path, &loaded, patch.unit)?);
         self.registry.store(Arc::clone(&next));
         lap(&mut timings.load);
-        self.commit(&next);
+        let generation = self.commit(&next);
         lap(&mut timings.commit);
 
         loaded.rest.write(&artifact);
@@ -203,19 +203,21 @@ impl Domain {
             self.locks().committed.lock().insert(path.to_owned(), stamp);
         }
         transaction.copies.prune(|copy| in_use(&next, copy));
-        // Relaxed: the number says nothing about what else a thread may see.
-        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         Ok(Report { generation, path: path.to_owned(), functions: patch.functions, timings })
     }
 
-    /// Sends the callers of the image that was added last to its functions. A child that is forked
-    /// meanwhile goes on where its parent was.
-    fn commit(&self, registry: &Registry) {
+    /// Sends the callers of the image that was added last to its functions, and returns the number
+    /// of the patch. A child that is forked meanwhile goes on where its parent was.
+    fn commit(&self, registry: &Registry) -> u64 {
         let new = registry.images().len() - 1;
         // Release: pairs with the Acquire in `renew`, which the same thread or a copy of it does.
         self.committing.store(new + 1, Ordering::Release);
+        // Before the first store, so that whoever has met new code reads its number. Relaxed: the
+        // stores into slots that follow are Releases.
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
         Patch::commit(registry, new);
         self.committing.store(0, Ordering::Release);
+        generation
     }
 
     fn begin(&self) -> Result<Held, Error> {

@@ -351,7 +351,12 @@ impl Remote {
 
     pub(crate) fn wait(self, timeout: Duration) -> Result<Report, Error> {
         let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        self.receive(|sink| (self.0.wait)(millis, sink))
+        match self.receive(|sink| (self.0.wait)(millis, sink)) {
+            Err(Error::Domain { kind: ErrorKind::TimedOut, .. }) => {
+                Err(Error::TimedOut { waited: timeout })
+            }
+            outcome => outcome,
+        }
     }
 
     pub(crate) fn generation(self) -> u64 {

@@ -351,19 +351,6 @@ static CONSTRUCTOR: extern \"C\" fn() = {
 }
 
 #[test]
-fn a_library_that_its_host_closes_stays() {
-    let fixture = Fixture::new("lab_closed", VALUE);
-    let built = fixture.build().to_owned();
-    for _ in 0..20 {
-        let mut host = Host::with(&built);
-        assert_eq!(host.call("call_value", 10), 11);
-        assert_eq!(host.say(&["close"]), "ok");
-        host.until_log("following");
-        host.quit();
-    }
-}
-
-#[test]
 fn two_libraries_of_one_process_share_a_runtime() {
     let one = Fixture::new("lab_pair_one", VALUE);
     let two = Fixture::new("lab_pair_two", VALUE);
