@@ -33,17 +33,19 @@ impl Stamp {
     }
 
     fn from_meta(meta: &Metadata) -> Self {
-        Self { len: meta.len(), modified: meta.modified().ok(), inode: inode(meta) }
+        Self { len: meta.len(), modified: meta.modified().ok(), inode: inode_of(meta) }
     }
 }
 
 #[cfg(unix)]
-fn inode(meta: &Metadata) -> Option<u64> {
+/// The inode of the file that `meta` is of, where the system tells.
+pub(crate) fn inode_of(meta: &Metadata) -> Option<u64> {
     Some(std::os::unix::fs::MetadataExt::ino(meta))
 }
 
 #[cfg(not(unix))]
-fn inode(_meta: &Metadata) -> Option<u64> {
+/// The inode of a file; never known here.
+pub(crate) fn inode_of(_meta: &Metadata) -> Option<u64> {
     None
 }
 

@@ -187,12 +187,12 @@ impl Domain {
         let manifest = artifact.manifest()?;
         let registry = self.registry();
         let unit = of.and_then(|section| registry.image_of(section));
-        let patch = Patch::check(path, &manifest, &registry, settings.missing, unit)?;
+        let patch = Patch::check(&artifact, &manifest, &registry, &settings, unit)?;
         lap(&mut timings.check);
         let root = settings.copies.as_deref();
         let mut loader = SharedLibrary { copies: &mut transaction.copies, root };
         let loaded = loader.load(&artifact, &manifest, crate::table::own().cast())?;
-        let next = Arc::new(registry.with_patch(path, &loaded, patch.unit)?);
+        let next = Arc::new(registry.with_patch(path, &loaded, &patch)?);
         self.registry.store(Arc::clone(&next));
         lap(&mut timings.load);
         let generation = self.commit(&next);

@@ -39,10 +39,14 @@
 //! |---|---|---|
 //! | `auto` | yes | the first call of a hot function starts the runtime |
 //! | `watch` (alias `watcher`) | yes | the build output is followed |
+//! | `debuginfo` | yes | types are compared field by field where both sides have debug info |
 
 mod artifact;
 mod connection;
 mod copies;
+#[cfg(feature = "debuginfo")]
+mod debuginfo;
+mod deep;
 mod domain;
 mod environment;
 mod error;
@@ -58,6 +62,8 @@ mod report;
 mod runtime;
 mod start;
 mod table;
+#[cfg(feature = "debuginfo")]
+mod types;
 #[cfg(feature = "watch")]
 mod watch;
 

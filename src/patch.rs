@@ -3,11 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use midair_trampolines::function::Function;
 use midair_trampolines::shape::{Shape, UNSIZED};
 
 use crate::Missing;
+use crate::artifact::Artifact;
+use crate::deep::{self, Answer, Known};
+use crate::domain::Settings;
 use crate::error::{Error, Rule};
 use crate::format::Allocator;
 use crate::manifest::Manifest;
@@ -21,6 +25,8 @@ pub(crate) struct Patch {
     pub(crate) unit: usize,
     /// What is to happen, by name.
     pub(crate) functions: Vec<FunctionReport>,
+    /// What is known of its types.
+    pub(crate) types: Arc<Known>,
 }
 
 impl Patch {
@@ -31,12 +37,13 @@ impl Patch {
     /// [`Error::Artifact`] for another format or machine, [`Error::Foreign`],
     /// [`Error::Identity`], and [`Error::Refused`] with the verdict on each function.
     pub(crate) fn check(
-        path: &Path,
+        artifact: &Artifact,
         manifest: &Manifest,
         registry: &Registry,
-        missing: Missing,
+        settings: &Settings,
         of: Option<usize>,
     ) -> Result<Self, Error> {
+        let path = artifact.path();
         manifest
             .check_host()
             .map_err(|source| Error::Artifact { path: path.to_owned(), source })?;
@@ -53,11 +60,13 @@ impl Patch {
         for image in &reach.images {
             check_identity(path, manifest, &registry.images()[*image])?;
         }
-        let functions = verdicts(manifest, registry, &reach, missing);
+        let types = deep::of_artifact(artifact.bytes(), manifest);
+        let comparison = Comparison { manifest, registry, reach: &reach, types: &types };
+        let functions = comparison.verdicts(settings.missing);
         if functions.iter().any(|function| matches!(function.outcome, Outcome::Refused(_))) {
             return Err(Error::Refused { path: path.to_owned(), functions });
         }
-        Ok(Self { unit, functions })
+        Ok(Self { unit, functions, types })
     }
 
     /// Points every slot within reach at the code that image `new` of `registry` brings.
@@ -158,46 +167,96 @@ fn abi_features(features: &str) -> String {
     found.into_iter().collect::<Vec<_>>().join(",")
 }
 
-fn verdicts(
-    manifest: &Manifest,
-    registry: &Registry,
-    reach: &Reach,
-    missing: Missing,
-) -> Vec<FunctionReport> {
-    let mut artifact: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
-    for function in &manifest.functions {
-        artifact.entry(&function.name).or_default().push(function);
-    }
-    let report = |name: &str, outcome, body_changed| FunctionReport {
-        name: name.to_owned(),
-        outcome,
-        checked: Depth::Shallow,
-        body_changed,
-    };
-    let mut reports = Vec::new();
-    for (name, editions) in &artifact {
-        let lives = reach.within(registry.lives(name));
-        let new = editions[0];
-        let outcome = match editions.len() {
-            1 => verdict(&lives, new),
-            _ => Outcome::Refused(Mismatch::Ambiguous),
-        };
-        let changed = current(&lives).is_none_or(|old| old.function.body_hash != new.body_hash);
-        reports.push(report(name, outcome, changed));
-    }
-    for (name, lives) in registry.functions_of(reach.unit) {
-        if !artifact.contains_key(name) {
+/// An artifact beside the program.
+struct Comparison<'a> {
+    manifest: &'a Manifest,
+    registry: &'a Registry,
+    reach: &'a Reach,
+    types: &'a Known,
+}
+
+impl Comparison<'_> {
+    fn verdicts(&self, missing: Missing) -> Vec<FunctionReport> {
+        let mut artifact: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
+        for function in &self.manifest.functions {
+            artifact.entry(&function.name).or_default().push(function);
+        }
+        let mut reports = Vec::new();
+        for (name, editions) in &artifact {
+            let lives = self.reach.within(self.registry.lives(name));
+            let new = editions[0];
+            let (outcome, checked) = match editions.len() {
+                1 => self.verdict(&lives, new),
+                _ => (Outcome::Refused(Mismatch::Ambiguous), Depth::Shallow),
+            };
+            let old = current(&lives);
+            let body_changed = old.is_none_or(|old| old.function.body_hash != new.body_hash);
+            let name = (*name).to_owned();
+            reports.push(FunctionReport { name, outcome, checked, body_changed });
+        }
+        for (name, lives) in self.registry.functions_of(self.reach.unit) {
+            if artifact.contains_key(name) {
+                continue;
+            }
             // What only a patch brought is called by that patch alone, whose slots stay.
-            let called = lives.iter().any(|live| live.image == reach.unit);
+            let called = lives.iter().any(|live| live.image == self.reach.unit);
             let outcome = match missing {
                 Missing::Refuse if called => Outcome::Refused(Mismatch::Missing),
                 _ => Outcome::Missing,
             };
-            reports.push(report(name, outcome, false));
+            let (name, checked) = (name.to_owned(), Depth::Shallow);
+            reports.push(FunctionReport { name, outcome, checked, body_changed: false });
         }
+        reports.sort_by(|one, other| one.name.cmp(&other.name));
+        reports
     }
-    reports.sort_by(|one, other| one.name.cmp(&other.name));
-    reports
+
+    /// Compares `new` with each edition of the function that some caller was compiled against.
+    fn verdict(&self, lives: &[&Live], new: &Function) -> (Outcome, Depth) {
+        if lives.is_empty() {
+            return (Outcome::New, Depth::Shallow);
+        }
+        let images: BTreeSet<_> = lives.iter().map(|live| live.image).collect();
+        if images.len() != lives.len() {
+            return (Outcome::Refused(Mismatch::Ambiguous), Depth::Shallow);
+        }
+        // What the types are decides; where one side does not know them, what they are called and
+        // how large they are.
+        let mut depth = Depth::DebugInfo;
+        let mut compared = false;
+        for live in lives {
+            let shallow = mismatch(&live.function, new);
+            match self.deep(live, new) {
+                Some(Answer::Different(mismatch)) => {
+                    return (Outcome::Refused(mismatch), Depth::DebugInfo);
+                }
+                Some(Answer::Same) => {
+                    compared = true;
+                    if let Some(mismatch) = shallow.filter(|_| !only_spelling(&live.function, new))
+                    {
+                        return (Outcome::Refused(mismatch), Depth::DebugInfo);
+                    }
+                }
+                Some(Answer::Unknown) => {
+                    depth = Depth::Shallow;
+                    if let Some(mismatch) = shallow {
+                        return (Outcome::Refused(mismatch), Depth::Shallow);
+                    }
+                }
+                // An edition between: what it was compared with then is compared with now.
+                None => {}
+            }
+        }
+        (Outcome::Retargeted, if compared { depth } else { Depth::Shallow })
+    }
+
+    /// The deep comparison with one edition; `None` for one whose types were forgotten.
+    fn deep(&self, live: &Live, new: &Function) -> Option<Answer> {
+        let image = &self.registry.images()[live.image];
+        let known = image.types.as_ref()?;
+        let address = self.manifest.section.1 + new.offset as u64;
+        Some(known.compare(image.address_of(&live.function), self.types, address))
+    }
 }
 
 /// The place of the code that callers of a function reach now.
@@ -207,17 +266,18 @@ fn current<'a>(lives: &[&'a Live]) -> Option<&'a Live> {
     lives.iter().find(runs).or_else(|| lives.first()).copied()
 }
 
-/// Compares `new` with each edition of the function that some caller was compiled against.
-fn verdict(lives: &[&Live], new: &Function) -> Outcome {
-    if lives.is_empty() {
-        return Outcome::New;
-    }
-    let images: BTreeSet<_> = lives.iter().map(|live| live.image).collect();
-    if images.len() != lives.len() {
-        return Outcome::Refused(Mismatch::Ambiguous);
-    }
-    let mismatch = lives.iter().find_map(|live| mismatch(&live.function, new));
-    mismatch.map_or(Outcome::Retargeted, Outcome::Refused)
+/// Whether two signatures whose types are the same differ in how these are written alone: an alias,
+/// a path. Words before the arguments, their number, and what lifetimes tie are no spelling.
+fn only_spelling(old: &Function, new: &Function) -> bool {
+    let words = |signature: &str| signature.split_once("fn(").map(|(words, _)| words.to_owned());
+    let places = |function: &Function| -> BTreeSet<u32> {
+        function.types.iter().map(|(_, shape)| shape.place).collect()
+    };
+    let tied = |signature: &str| signature.contains('\'');
+    words(&old.signature) == words(&new.signature)
+        && places(old) == places(new)
+        && !tied(&old.signature)
+        && !tied(&new.signature)
 }
 
 fn mismatch(old: &Function, new: &Function) -> Option<Mismatch> {

@@ -6,7 +6,7 @@ pub use midair_macros::hotpatch;
 pub use midair_trampolines::function::{FunctionHead, FunctionParts, FunctionRecord, Origin};
 pub use midair_trampolines::own_section;
 pub use midair_trampolines::section::Section;
-pub use midair_trampolines::shape::{Fallback, Probe, Shape};
+pub use midair_trampolines::shape::{Fallback, Probe, Shape, kind};
 pub use midair_trampolines::text::{RawText, packed_len};
 
 pub use crate::start::first_call;
@@ -35,15 +35,48 @@ macro_rules! __midair_shape {
     ($place:expr, $ty:ty) => {{
         #[allow(unused_imports, reason = "in scope only for types that nothing is known of")]
         use $crate::__private::Fallback as _;
-        $crate::__private::Shape::new(
+        $crate::__private::Shape::of_kind(
             $place,
             <$crate::__private::Probe<$ty>>::EXTENT,
             <$crate::__private::Probe<$ty>>::BEHIND,
+            $crate::__private::kind(
+                <$crate::__private::Probe<$ty>>::NAME,
+                <$crate::__private::Probe<$ty>>::PARTS,
+            ),
         )
     }};
 }
 
 pub use crate::__midair_shape as shape;
+
+/// The shape of `$name`, which is a type or a constant; tokens do not tell.
+///
+/// An import brings along what the name means among types and among values. Where it means no
+/// type, the one behind the glob is found: names that are imported one by one come first.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __midair_shape_of_name {
+    ($place:expr, $name:ident) => {{
+        #[allow(
+            unused_imports,
+            clippy::wildcard_imports,
+            reason = "in scope only for constants"
+        )]
+        use $crate::__private::constant::*;
+        #[allow(unused_imports, reason = "of a constant, nothing is asked")]
+        use $name as __MidairNamed;
+        $crate::__private::shape!($place, __MidairNamed)
+    }};
+}
+
+pub use crate::__midair_shape_of_name as shape_of_name;
+
+/// What [`shape_of_name`] finds for a constant.
+pub mod constant {
+    /// Stands for a constant among types.
+    #[derive(Debug)]
+    pub struct __MidairNamed;
+}
 
 /// The shape of `!`, which cannot be probed on stable Rust.
 #[must_use]

@@ -13,10 +13,12 @@ use midair_trampolines::record::{Kind, Malformed, records};
 use midair_trampolines::section::Section;
 use midair_trampolines::text::crate_of;
 
+use crate::deep::Known;
 use crate::error::Error;
 use crate::load::Loaded;
 use crate::manifest::shared_std;
 use crate::notice;
+use crate::patch::Patch;
 
 /// One image with hot functions.
 #[derive(Clone, Debug)]
@@ -36,9 +38,19 @@ pub(crate) struct LiveImage {
     pub(crate) identity: Identity,
     /// The shared standard library that it uses, if it has none of its own.
     pub(crate) shared_std: Option<String>,
+    /// What is known of its types; forgotten once a newer edition is there, unless the program
+    /// loaded it itself.
+    pub(crate) types: Option<Arc<Known>>,
     /// The image that the program itself loaded and that this one, as a patch, stands for; its
     /// own number in an image of generation 0.
     pub(crate) unit: usize,
+}
+
+impl LiveImage {
+    /// Where the record of `function` stands in the file.
+    pub(crate) fn address_of(&self, function: &Function) -> u64 {
+        self.section.start().wrapping_sub(self.base) as u64 + function.offset as u64
+    }
 }
 
 /// One function in one image.
@@ -128,7 +140,7 @@ impl Registry {
         Ok(next)
     }
 
-    /// The registry with the patch `loaded`, which stands for the image `unit`, as its last image.
+    /// The registry with `patch`, which was `loaded`, as its last image.
     ///
     /// # Errors
     /// [`Error::Records`] or [`Error::Bound`] when it is not what its file said.
@@ -136,10 +148,11 @@ impl Registry {
         &self,
         path: &Path,
         loaded: &Loaded,
-        unit: usize,
+        patch: &Patch,
     ) -> Result<Self, Error> {
         let mut next = self.clone();
-        match next.add(&loaded.image, loaded.section, Some(unit)) {
+        next.forget_types_of_editions(patch.unit);
+        match next.add(&loaded.image, loaded.section, Some(patch)) {
             Ok(Added::Whole) => Ok(next),
             Ok(_) => Err(Error::Bound {
                 path: path.to_owned(),
@@ -149,23 +162,34 @@ impl Registry {
         }
     }
 
-    /// Adds the hot functions of `image`, which stays for ever, as a patch for the image `unit` or
-    /// as one that the program loaded itself.
+    /// Of the editions of a unit only the newest, and the program's own, are compared with.
+    fn forget_types_of_editions(&mut self, unit: usize) {
+        for (number, image) in self.images.iter_mut().enumerate() {
+            if number != unit && image.unit == unit && image.types.is_some() {
+                *image = Arc::new(LiveImage { types: None, ..LiveImage::clone(image) });
+            }
+        }
+    }
+
+    /// Adds the hot functions of `image`, which stays for ever, as those of `patch` or as of one that
+    /// the program loaded itself.
     fn add(
         &mut self,
         image: &Image,
         section: Section,
-        unit: Option<usize>,
+        patch: Option<&Patch>,
     ) -> Result<Added, Malformed> {
         let records = Records::read(section)?;
-        if unit.is_none() && records.is_patch {
+        if patch.is_none() && records.is_patch {
             // It was loaded as a patch and refused afterwards.
             return Ok(Added::Refused);
         }
         // An executable whose midair lives in a library of its own has no identity record; it was
         // built together with that library.
         let first = || self.images.first().map(|first| first.identity.clone());
-        let Some(identity) = records.identity.or_else(first) else { return Ok(Added::NotYet) };
+        let Some(identity) = records.identity.clone().or_else(first) else {
+            return Ok(Added::NotYet);
+        };
         let number = self.images.len();
         let whole = records.functions.iter().all(|(head, _)| {
             let body = head.body().addr();
@@ -175,6 +199,8 @@ impl Registry {
         if !whole {
             return Ok(Added::NotYet);
         }
+        let known = patch.map(|patch| Arc::clone(&patch.types));
+        let types = known.unwrap_or_else(|| Arc::new(records.types(image, section)));
         for (head, function) in records.functions {
             let live = Live { image: number, head, function: Arc::new(function) };
             match self.functions.get_mut(live.function.name.as_str()) {
@@ -190,10 +216,11 @@ impl Registry {
             span: image.span,
             base: image.base,
             // Only for what the program loaded itself does anybody ask whether a file is that one.
-            inode: if unit.is_none() { os::mapped_inode(image.span.0) } else { None },
+            inode: if patch.is_none() { os::mapped_inode(image.span.0) } else { None },
             identity,
             shared_std: shared_std(&image.needed).map(str::to_owned),
-            unit: unit.unwrap_or(number),
+            types: Some(types),
+            unit: patch.map_or(number, |patch| patch.unit),
         }));
         Ok(Added::Whole)
     }
@@ -244,6 +271,17 @@ struct Records {
 }
 
 impl Records {
+    /// What will be known of the types of `image`, whose records these are.
+    fn types(&self, image: &Image, section: Section) -> Known {
+        let start = section.start().wrapping_sub(image.base) as u64;
+        let mut crates: Vec<_> =
+            self.functions.iter().map(|(_, f)| crate_of(&f.name).to_owned()).collect();
+        crates.sort_unstable();
+        crates.dedup();
+        let inode = os::mapped_inode(image.span.0);
+        Known::of_image(&image.path, inode, start..start + section.len() as u64, crates)
+    }
+
     /// Reads the records of an image that stays.
     fn read(section: Section) -> Result<Self, Malformed> {
         let bytes = section.snapshot();

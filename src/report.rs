@@ -52,6 +52,8 @@ pub enum Outcome {
 pub enum Depth {
     /// The text of the signature; size and alignment of each type in it and of what it leads to.
     Shallow,
+    /// Every type that can be reached, field by field, as both sides' debug info describes it.
+    DebugInfo,
 }
 
 /// Why a function cannot be exchanged.
@@ -75,6 +77,15 @@ pub enum Mismatch {
         old: String,
         /// Size and alignment in the artifact.
         new: String,
+    },
+    /// A type that can be reached from its signature differs.
+    Type {
+        /// The type, by its own name and its path.
+        ty: String,
+        /// What differs in it.
+        details: String,
+        /// How it is reached from the signature.
+        way: String,
     },
     /// The program calls it, and the artifact lacks it.
     Missing,
@@ -186,6 +197,7 @@ impl fmt::Display for Mismatch {
             Self::Layout { place, ty, old, new } => {
                 write!(f, "the type {ty} of argument {place} changed: {old} -> {new}")
             }
+            Self::Type { ty, details, way } => write!(f, "{ty}: {details}; reached through {way}"),
             Self::Missing => f.write_str("the artifact lacks it, and the running program calls it"),
             Self::Ambiguous => f.write_str("two functions bear this name"),
         }

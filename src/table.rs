@@ -145,7 +145,8 @@ struct RawOutcome {
 #[repr(C)]
 struct RawFunction {
     name: RawText,
-    /// 0 retargeted, 1 new, 2 missing, 3 signature, 4 layout, 5 lacked, 6 ambiguous.
+    /// 0 retargeted, 1 new, 2 missing, 3 signature, 4 layout, 5 lacked, 6 ambiguous,
+    /// 7 type.
     outcome: u32,
     body_changed: u32,
     place: u32,
@@ -194,6 +195,9 @@ fn lend_function(function: &FunctionReport) -> RawFunction {
         Outcome::Refused(Mismatch::Layout { place, ty, old, new }) => {
             (4, *place, [ty.as_str(), old.as_str(), new.as_str()])
         }
+        Outcome::Refused(Mismatch::Type { ty, details, way }) => {
+            (7, 0, [ty.as_str(), details.as_str(), way.as_str()])
+        }
         Outcome::Refused(Mismatch::Missing) => (5, 0, [""; 3]),
         Outcome::Refused(Mismatch::Ambiguous) => (6, 0, [""; 3]),
     };
@@ -202,7 +206,10 @@ fn lend_function(function: &FunctionReport) -> RawFunction {
         outcome,
         body_changed: u32::from(function.body_changed),
         place,
-        depth: 0,
+        depth: match function.checked {
+            Depth::Shallow => 0,
+            Depth::DebugInfo => 1,
+        },
         ty: RawText::new(ty),
         old: RawText::new(old),
         new: RawText::new(new),
@@ -254,12 +261,13 @@ unsafe fn take_function(raw: &RawFunction) -> FunctionReport {
         3 => Outcome::Refused(Mismatch::Signature { old, new }),
         4 => Outcome::Refused(Mismatch::Layout { place: raw.place, ty, old, new }),
         6 => Outcome::Refused(Mismatch::Ambiguous),
+        7 => Outcome::Refused(Mismatch::Type { ty, details: old, way: new }),
         _ => Outcome::Refused(Mismatch::Missing),
     };
     FunctionReport {
         name: text(raw.name),
         outcome,
-        checked: Depth::Shallow,
+        checked: if raw.depth == 1 { Depth::DebugInfo } else { Depth::Shallow },
         body_changed: raw.body_changed != 0,
     }
 }
@@ -408,12 +416,14 @@ mod tests {
         let signature = Mismatch::Signature { old: "fn()".into(), new: "fn(u8)".into() };
         let layout =
             Mismatch::Layout { place: 2, ty: "World".into(), old: "a".into(), new: "b".into() };
+        let ty = Mismatch::Type { ty: "World".into(), details: "a".into(), way: "b".into() };
         [
             Outcome::Retargeted,
             Outcome::New,
             Outcome::Missing,
             Outcome::Refused(signature),
             Outcome::Refused(layout),
+            Outcome::Refused(ty),
             Outcome::Refused(Mismatch::Missing),
             Outcome::Refused(Mismatch::Ambiguous),
         ]
@@ -422,7 +432,7 @@ mod tests {
         .map(|(at, outcome)| FunctionReport {
             name: format!("game::f{at}"),
             outcome,
-            checked: Depth::Shallow,
+            checked: if at % 3 == 0 { Depth::DebugInfo } else { Depth::Shallow },
             body_changed: at % 2 == 0,
         })
         .collect()

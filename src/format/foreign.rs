@@ -15,19 +15,20 @@ const TEXTS: [&str; 5] = ["game::update", "fn(u32)", "1.2.3", "src/lib.rs", "u32
 
 #[used]
 #[unsafe(link_section = "midair")]
-static FUNCTION: FunctionRecord<1, { packed_len(&TEXTS) }> = FunctionRecord::new(FunctionParts {
-    name: TEXTS[0],
-    signature: TEXTS[1],
-    version: TEXTS[2],
-    file: TEXTS[3],
-    types: TEXTS[4],
-    line: 7,
-    body_hash: 42,
-    shapes: [Shape::new(1, <Probe<u32>>::EXTENT, <Probe<u32>>::BEHIND)],
-    body: code as *const (),
-    shim: code as *const (),
-    origin: &Origin { manifest_dir: RawText::new("/game") },
-});
+static FUNCTION: FunctionRecord<((), u32), 1, { packed_len(&TEXTS) }> =
+    FunctionRecord::new(FunctionParts {
+        name: TEXTS[0],
+        signature: TEXTS[1],
+        version: TEXTS[2],
+        file: TEXTS[3],
+        types: TEXTS[4],
+        line: 7,
+        body_hash: 42,
+        shapes: [Shape::new(1, <Probe<u32>>::EXTENT, <Probe<u32>>::BEHIND)],
+        body: code as *const (),
+        shim: code as *const (),
+        origin: &Origin { manifest_dir: RawText::new("/game") },
+    });
 
 fn code() {}
 

@@ -67,6 +67,31 @@ impl Fixture {
         fixture
     }
 
+    /// A crate without midair, with `needs` among its dependencies.
+    pub(crate) fn plain(name: &str, source: &str, lib: &str, needs: &str) -> Self {
+        let fixture = Self::with_manifest(name, source, lib, "");
+        let manifest = format!(
+            "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n\
+             [lib]\n{lib}\n\n[dependencies]\n{needs}"
+        );
+        fs::write(fixture.dir().join("Cargo.toml"), manifest).unwrap();
+        fixture.write_plain(source);
+        fixture
+    }
+
+    /// Adds the line `needs` to the dependencies.
+    pub(crate) fn depend(&self, needs: &str) {
+        let manifest = self.dir().join("Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        let text = text.replacen("[dependencies]\n", &format!("[dependencies]\n{needs}"), 1);
+        fs::write(manifest, text).unwrap();
+    }
+
+    /// Replaces the source of a crate without midair.
+    pub(crate) fn write_plain(&self, source: &str) {
+        fs::write(self.dir().join("src/lib.rs"), source).unwrap();
+    }
+
     /// The folder of the crate.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
@@ -88,18 +113,23 @@ impl Fixture {
 
     /// Runs `cargo build` and returns where the library is.
     pub(crate) fn build(&self) -> &Path {
+        if let Err(errors) = self.try_build() {
+            panic!("cargo build of {} failed:\n{errors}", self.name);
+        }
+        assert!(self.output.exists(), "cargo left no {}", self.output.display());
+        &self.output
+    }
+
+    /// Runs `cargo build` and returns what the compiler says when it fails.
+    pub(crate) fn try_build(&self) -> Result<(), String> {
         let mut cargo = cargo(self.dir.path());
         cargo.args(["build", "--offline", "--quiet"]).args(&self.arguments);
         cargo.envs(self.variables.iter().map(|(name, value)| (name, value)));
         let output = cargo.output().unwrap();
-        assert!(
-            output.status.success(),
-            "cargo build of {} failed:\n{}",
-            self.name,
-            String::from_utf8_lossy(&output.stderr)
-        );
-        assert!(self.output.exists(), "cargo left no {}", self.output.display());
-        &self.output
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// Builds, and puts a copy of the library at `path`, whole at once.

@@ -115,6 +115,81 @@ fn methods_follow_with_their_state_and_recursion_goes_through_the_slot() {
     assert_eq!(body(&counter, 3), 101, "the old body calls on through the slot");
 }
 
+fn generic<T: Into<u32>>(number: T) -> u32 {
+    #[hotpatch]
+    fn nested(number: u32) -> u32 {
+        number + 1
+    }
+
+    nested(number.into())
+}
+
+fn new_nested(number: u32) -> u32 {
+    number + 10
+}
+
+#[test]
+fn in_a_generic_function_there_is_one_slot_for_all_of_its_types() {
+    let _turn = TURN.lock();
+    assert_eq!((generic(1_u8), generic(1_u16)), (2, 2));
+    let (_, nested) = find("records::nested");
+    let _patched = Patched::new(nested, new_nested as *const ());
+    assert_eq!((generic(1_u8), generic(1_u16)), (11, 11));
+}
+
+/// A module whose macros have the names of the compiler's.
+#[expect(unused_macros, reason = "nothing must find them")]
+mod own_macros {
+    macro_rules! column {
+        () => {
+            compile_error!("the user's macro")
+        };
+    }
+    macro_rules! concat {
+        ($($any:tt)*) => {
+            compile_error!("the user's macro")
+        };
+    }
+    macro_rules! file {
+        () => {
+            compile_error!("the user's macro")
+        };
+    }
+    macro_rules! line {
+        () => {
+            compile_error!("the user's macro")
+        };
+    }
+    macro_rules! module_path {
+        () => {
+            compile_error!("the user's macro")
+        };
+    }
+    macro_rules! option_env {
+        ($($any:tt)*) => {
+            compile_error!("the user's macro")
+        };
+    }
+    macro_rules! stringify {
+        ($($any:tt)*) => {
+            compile_error!("the user's macro")
+        };
+    }
+
+    #[midair::hotpatch]
+    pub(super) fn with_own_macros(a: u8) -> u8 {
+        a
+    }
+}
+
+#[test]
+fn macros_of_the_user_are_not_taken_for_the_compilers() {
+    let _turn = TURN.lock();
+    let (function, _) = find("own_macros::with_own_macros");
+    assert_eq!(function.version, env!("CARGO_PKG_VERSION"));
+    assert_eq!(own_macros::with_own_macros(1), 1);
+}
+
 #[hotpatch]
 #[expect(improper_ctypes_definitions, dead_code, reason = "only its record matters")]
 unsafe extern "C" fn described<'a>(

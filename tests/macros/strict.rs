@@ -213,3 +213,19 @@ impl Tick for Private {
 pub fn ticks() {
     drop(Private(1).tick(1));
 }
+
+/// In capitals.
+#[derive(Debug)]
+pub struct RGB(pub u8, pub u8, pub u8);
+/// A length.
+pub const LEN: usize = 4;
+/// Bytes.
+#[derive(Debug)]
+pub struct Buffer<const N: usize>(pub [u8; N]);
+
+/// Names that may be types or constants.
+#[must_use]
+#[hotpatch]
+pub fn capitals(colours: &[Option<RGB>], buffer: &Buffer<LEN>) -> usize {
+    colours.len() + buffer.0.len()
+}

@@ -1,5 +1,6 @@
 //! The record of a hot function: what the macro emits, and what is read back from it.
 
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::Slot;
@@ -83,15 +84,25 @@ pub struct FunctionParts<'a, const SHAPES: usize> {
 }
 
 /// The record of one hot function, as it stands in the link section.
+///
+/// `TYPES` is a tuple of the function's result and arguments. No value of it exists: it stands in
+/// the type of the static, so that debug info, where there is some, describes all of them.
 #[repr(C, align(8))]
 #[derive(Debug)]
-pub struct FunctionRecord<const SHAPES: usize, const TEXT: usize> {
+pub struct FunctionRecord<TYPES, const SHAPES: usize, const TEXT: usize> {
     head: FunctionHead,
     shapes: [Shape; SHAPES],
     text: [u8; TEXT],
+    types: PhantomData<TYPES>,
 }
 
-impl<const SHAPES: usize, const TEXT: usize> FunctionRecord<SHAPES, TEXT> {
+// SAFETY: there is no `TYPES` in it, only its name; the rest is `Sync` by itself.
+unsafe impl<TYPES, const SHAPES: usize, const TEXT: usize> Sync
+    for FunctionRecord<TYPES, SHAPES, TEXT>
+{
+}
+
+impl<TYPES, const SHAPES: usize, const TEXT: usize> FunctionRecord<TYPES, SHAPES, TEXT> {
     /// The record that holds `parts`; `TEXT` is [`packed_len`](crate::text::packed_len) of
     /// `[name, signature, version, file, types]`.
     ///
@@ -125,6 +136,7 @@ impl<const SHAPES: usize, const TEXT: usize> FunctionRecord<SHAPES, TEXT> {
             },
             shapes: parts.shapes,
             text: pack(&[parts.name, parts.signature, parts.version, parts.file, parts.types]),
+            types: PhantomData,
         }
     }
 
@@ -284,12 +296,7 @@ impl Function {
             return Err(fields.field("the signature's hash is not that of its text"));
         }
         let shapes: Vec<_> = self.types.iter().map(|(_, shape)| *shape).collect();
-        let intact = shapes.iter().all(|shape| {
-            let own = (shape.align != 0).then_some((shape.size as usize, shape.align as usize));
-            let inner = (shape.inner_align != 0)
-                .then_some((shape.inner_size as usize, shape.inner_align as usize));
-            Shape::new(shape.place, own, inner).hash == shape.hash
-        });
+        let intact = shapes.iter().all(|shape| shape.computed_hash() == shape.hash);
         if !intact || self.layout_hash != layout_hash(&shapes) {
             return Err(fields.field("the layout's hash is not that of its types"));
         }
@@ -305,7 +312,7 @@ fn read_shape(fields: &Fields<'_>, at: usize) -> Result<Shape, Malformed> {
         align: fields.word32(at + 24)?,
         inner_align: fields.word32(at + 28)?,
         place: fields.word32(at + 32)?,
-        depth: fields.word32(at + 36)?,
+        kind: fields.word32(at + 36)?,
     })
 }
 
@@ -351,22 +358,23 @@ mod tests {
 
     const TEXTS: [&str; 5] = ["game::update", "fn(u32)->u8", "1.2.3", "src/lib.rs", "u32\nu8"];
     static ORIGIN: Origin = Origin { manifest_dir: RawText::new("/game") };
-    static RECORD: FunctionRecord<2, { packed_len(&TEXTS) }> = FunctionRecord::new(FunctionParts {
-        name: TEXTS[0],
-        signature: TEXTS[1],
-        version: TEXTS[2],
-        file: TEXTS[3],
-        types: TEXTS[4],
-        line: 7,
-        body_hash: 42,
-        shapes: [
-            Shape::new(1, <Probe<u32>>::EXTENT, <Probe<u32>>::BEHIND),
-            Shape::new(0, <Probe<u8>>::EXTENT, <Probe<u8>>::BEHIND),
-        ],
-        body: body as *const (),
-        shim: shim as *const (),
-        origin: &ORIGIN,
-    });
+    static RECORD: FunctionRecord<(u8, u32), 2, { packed_len(&TEXTS) }> =
+        FunctionRecord::new(FunctionParts {
+            name: TEXTS[0],
+            signature: TEXTS[1],
+            version: TEXTS[2],
+            file: TEXTS[3],
+            types: TEXTS[4],
+            line: 7,
+            body_hash: 42,
+            shapes: [
+                Shape::new(1, <Probe<u32>>::EXTENT, <Probe<u32>>::BEHIND),
+                Shape::new(0, <Probe<u8>>::EXTENT, <Probe<u8>>::BEHIND),
+            ],
+            body: body as *const (),
+            shim: shim as *const (),
+            origin: &ORIGIN,
+        });
 
     fn body() {}
     fn shim() {
@@ -425,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_rearmed_slot_goes_through_the_shim_and_then_on() {
-        let record: FunctionRecord<0, 8> = FunctionRecord::new(FunctionParts {
+        let record: FunctionRecord<((),), 0, 8> = FunctionRecord::new(FunctionParts {
             name: "a",
             signature: "b",
             version: "",

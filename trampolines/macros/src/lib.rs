@@ -6,11 +6,15 @@
 //! the code, which names nothing but `::midair::__private` and `::core`.
 
 mod check;
+mod elision;
 mod expand;
+mod marking;
+mod outlives;
 mod owner;
 mod parse;
 mod shapes;
 mod signature;
+mod spelling;
 mod text;
 mod ties;
 
@@ -51,12 +55,14 @@ use crate::parse::item::Item;
 /// |---|---|---|
 /// | `const fn` | what ran while compiling cannot be patched | call a hot function from code that runs |
 /// | type or const parameters, also those of the `impl` | one slot holds one machine code, generics have many | a hot function for each type that is used |
+/// | a parameter of a generic function around it | the same; without it, a function inside a generic one can be hot | concrete types |
 /// | `impl Trait` as an argument | it is a type parameter | `&dyn Trait` |
 /// | `-> impl Trait` | the hidden type changes with the body | `-> Box<dyn Trait>` |
 /// | `...` arguments | they cannot be passed on | a slice, or a `va_list` |
 /// | `#[track_caller]` | the location does not pass through a pointer | pass `Location::caller()` as an argument |
 /// | a lone method | a static cannot name `Self` | mark the block, or name the type |
 /// | a method of a trait definition | its `Self` is generic | mark the impls |
+/// | a mark under another name inside a marked block | it is not recognised as one | write `#[hotpatch]` |
 ///
 /// # Names
 ///

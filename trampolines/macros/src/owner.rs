@@ -8,11 +8,12 @@ use proc_macro2::Span;
 use syn::punctuated::Punctuated;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    BoundLifetimes, ExprPath, GenericParam, Generics, Lifetime, LifetimeParam, Path, PathArguments,
-    PathSegment, QSelf, Token, TraitBound, Type, TypeFnPtr, TypePath, TypeReference,
-    WherePredicate,
+    BoundLifetimes, ExprPath, GenericArgument, GenericParam, Generics, Lifetime, LifetimeParam,
+    Path, PathArguments, PathSegment, QSelf, Token, TraitBound, Type, TypeFnPtr, TypeParamBound,
+    TypePath, TypeTraitObject,
 };
 
+use crate::elision::Naming;
 use crate::parse::item::Header;
 use crate::signature::{Places, type_text};
 
@@ -85,51 +86,13 @@ impl Owner {
 
     /// Gives each `'_`, written or left out, a name, so that the helper trait can have it as well.
     fn name_lifetimes(&mut self) {
-        let mut names = NameLifetimes::default();
+        let mut names = Naming::new("midair");
         names.visit_type_mut(&mut self.self_ty);
         if let Some(path) = &mut self.trait_path {
             names.visit_path_mut(path);
         }
         for lifetime in names.new {
             self.generics.params.push(GenericParam::Lifetime(LifetimeParam::new(lifetime)));
-        }
-    }
-}
-
-#[derive(Default)]
-struct NameLifetimes {
-    new: Vec<Lifetime>,
-}
-
-impl NameLifetimes {
-    fn fresh(&mut self) -> Lifetime {
-        let name = format!("'__midair{}", self.new.len());
-        let lifetime = Lifetime::new(&name, Span::mixed_site());
-        self.new.push(lifetime.clone());
-        lifetime
-    }
-}
-
-impl VisitMut for NameLifetimes {
-    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-        if reference.lifetime.is_none() {
-            reference.lifetime = Some(self.fresh());
-        }
-        visit_mut::visit_type_reference_mut(self, reference);
-    }
-
-    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-        if lifetime.ident == "_" {
-            *lifetime = self.fresh();
-        }
-    }
-
-    // What is left out in here belongs to the function type, not to the `impl`.
-    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
-
-    fn visit_path_arguments_mut(&mut self, arguments: &mut PathArguments) {
-        if !matches!(arguments, PathArguments::Parenthesized(_)) {
-            visit_mut::visit_path_arguments_mut(self, arguments);
         }
     }
 }
@@ -213,10 +176,6 @@ impl VisitMut for Concrete<'_> {
         expr.qself = Some(self.qself(0));
         expr.path = path;
     }
-
-    fn visit_where_predicate_mut(&mut self, predicate: &mut WherePredicate) {
-        visit_mut::visit_where_predicate_mut(self, predicate);
-    }
 }
 
 fn starts_with_self(path: &Path) -> bool {
@@ -224,16 +183,39 @@ fn starts_with_self(path: &Path) -> bool {
         && path.segments.first().is_some_and(|segment| segment.ident == "Self")
 }
 
-/// `ty`, in parentheses where `&` before it would take only a part of it.
+/// `ty` as it can stand anywhere: an object in parentheses, with the lifetime that it has in the
+/// header of the `impl` written out, as `&Self` must not give it that of the reference.
 fn enclosed(ty: Type) -> Type {
-    match ty {
-        Type::TraitObject(_) => Type::Paren(syn::TypeParen {
-            attrs: Vec::new(),
-            paren_token: syn::token::Paren::default(),
-            elem: Box::new(ty),
-        }),
-        other => other,
+    let Type::TraitObject(mut object) = ty else {
+        return ty;
+    };
+    if !states_lifetimes(&object) {
+        object.bounds.push(TypeParamBound::Lifetime(Lifetime::new("'static", Span::mixed_site())));
     }
+    Type::Paren(syn::TypeParen {
+        attrs: Vec::new(),
+        paren_token: syn::token::Paren::default(),
+        elem: Box::new(Type::TraitObject(object)),
+    })
+}
+
+/// Whether the object has a bound on its lifetime, or a trait that may bring one along.
+fn states_lifetimes(object: &TypeTraitObject) -> bool {
+    object.bounds.iter().any(|bound| match bound {
+        TypeParamBound::Lifetime(_) => true,
+        TypeParamBound::Trait(bound) => has_lifetimes(&bound.path),
+        _ => false,
+    })
+}
+
+/// Whether a lifetime is among the arguments of `path`.
+pub(crate) fn has_lifetimes(path: &Path) -> bool {
+    path.segments.iter().any(|segment| match &segment.arguments {
+        PathArguments::AngleBracketed(angle) => {
+            angle.args.iter().any(|argument| matches!(argument, GenericArgument::Lifetime(_)))
+        }
+        _ => false,
+    })
 }
 
 /// Replaces every lifetime that is not bound inside the type itself by `'static`.
@@ -266,7 +248,7 @@ impl VisitMut for Static {
     }
 }
 
-fn names(bound: &BoundLifetimes) -> Vec<Lifetime> {
+pub(crate) fn names(bound: &BoundLifetimes) -> Vec<Lifetime> {
     bound
         .lifetimes
         .iter()

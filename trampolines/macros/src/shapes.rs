@@ -3,7 +3,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 use syn::visit_mut::VisitMut as _;
-use syn::{GenericArgument, PathArguments, Type, TypePath};
+use syn::{GenericArgument, Ident, PathArguments, Type, TypePath};
 
 use crate::owner::Static;
 use crate::signature::{Places, type_text};
@@ -36,28 +36,52 @@ impl Shapes {
         let mut parts = Vec::new();
         collect(ty, &mut parts);
         let first = self.texts.len();
-        for mut part in parts {
-            let text = type_text(&part);
-            if self.texts[first..].contains(&text) {
-                continue;
+        for part in parts {
+            let text = part.text();
+            if !self.texts[first..].contains(&text) {
+                self.expressions.push(part.shape(place));
+                self.texts.push(text);
             }
-            Static::default().visit_type_mut(&mut part);
-            let shape =
-                quote_spanned!(Span::mixed_site()=> ::midair::__private::shape!(#place, #part));
-            self.expressions.push(shape);
-            self.texts.push(text);
+        }
+    }
+}
+
+/// What a type is made of.
+enum Part {
+    Type(Box<Type>),
+    /// `LEN` of `Buffer<LEN>` or `AABB` of `Vec<AABB>`.
+    Name(Ident),
+}
+
+impl Part {
+    fn text(&self) -> String {
+        match self {
+            Self::Type(ty) => type_text(ty),
+            Self::Name(name) => name.to_string(),
+        }
+    }
+
+    fn shape(self, place: u32) -> TokenStream {
+        match self {
+            Self::Type(mut ty) => {
+                Static::default().visit_type_mut(&mut ty);
+                quote_spanned!(Span::mixed_site()=> ::midair::__private::shape!(#place, #ty))
+            }
+            Self::Name(name) => quote_spanned! {Span::mixed_site()=>
+                ::midair::__private::shape_of_name!(#place, #name)
+            },
         }
     }
 }
 
 /// `ty` and the types that it is made of, as far as tokens tell.
-fn collect(ty: &Type, parts: &mut Vec<Type>) {
+fn collect(ty: &Type, parts: &mut Vec<Part>) {
     match ty {
         Type::Group(group) => return collect(&group.elem, parts),
         Type::Paren(paren) => return collect(&paren.elem, parts),
         // Neither has a size that can be asked for.
         Type::Never(_) | Type::Infer(_) | Type::ImplTrait(_) | Type::Verbatim(_) => return,
-        _ => parts.push(ty.clone()),
+        _ => parts.push(Part::Type(Box::new(ty.clone()))),
     }
     match ty {
         Type::Array(array) => collect(&array.elem, parts),
@@ -70,28 +94,32 @@ fn collect(ty: &Type, parts: &mut Vec<Type>) {
     }
 }
 
-fn collect_arguments(path: &TypePath, parts: &mut Vec<Type>) {
+fn collect_arguments(path: &TypePath, parts: &mut Vec<Part>) {
     for segment in &path.path.segments {
         let PathArguments::AngleBracketed(arguments) = &segment.arguments else {
             continue;
         };
         for argument in &arguments.args {
-            match argument {
-                GenericArgument::Type(ty) if !may_be_constant(ty) => collect(ty, parts),
-                _ => {}
+            let GenericArgument::Type(ty) = argument else {
+                continue;
+            };
+            match may_be_constant(ty) {
+                // Mostly a parameter of something around, which an import cannot name.
+                Some(name) if name.to_string().len() == 1 => {}
+                Some(name) => parts.push(Part::Name(name.clone())),
+                None => collect(ty, parts),
             }
         }
     }
 }
 
-/// Whether `ty` may be the `LEN` of `Buffer<LEN>`: tokens do not tell a constant from a type.
-fn may_be_constant(ty: &Type) -> bool {
+/// The name `LEN` of `Buffer<LEN>` or `AABB` of `Vec<AABB>`: tokens do not tell a constant from a
+/// type where one name stands alone, and people write both in capitals.
+fn may_be_constant(ty: &Type) -> Option<&Ident> {
     let Type::Path(TypePath { qself: None, path, .. }) = ty else {
-        return false;
+        return None;
     };
-    path.segments.last().is_some_and(|last| {
-        last.arguments.is_none() && !last.ident.to_string().contains(|c: char| c.is_lowercase())
-    })
+    path.get_ident().filter(|name| !name.to_string().contains(char::is_lowercase))
 }
 
 fn is_never(ty: &Type) -> bool {
@@ -136,10 +164,10 @@ mod tests {
     }
 
     #[test]
-    fn functions_objects_and_constants_are_not_entered() {
+    fn functions_and_objects_are_not_entered() {
         assert_eq!(
             texts("fn f(a: fn(X) -> Y, b: &dyn Fn(X), c: Buffer<LEN>) -> !"),
-            ["!", "fn(X)->Y", "&dyn Fn(X)", "dyn Fn(X)", "Buffer<LEN>"]
+            ["!", "fn(X)->Y", "&dyn Fn(X)", "dyn Fn(X)", "Buffer<LEN>", "LEN"]
         );
     }
 }

@@ -1,21 +1,35 @@
 //! The text of a signature: what must be equal for a call to be right, and nothing else.
 //!
 //! Argument names, the names of lifetimes, whitespace and trailing commas do not matter to a call;
-//! `unsafe`, the ABI, `async` and the types do. `'static` stays, and so do ties between lifetimes:
-//! new code may keep what it is given for as long as its signature says, and a caller may keep
-//! what it gets.
+//! `unsafe`, the ABI, `async`, features of the processor and the types do. `'static` stays, and so
+//! do ties and bounds between lifetimes: new code may keep what it is given for as long as its
+//! signature says, and a caller may keep what it gets.
+//!
+//! The text comes about in four steps: lifetimes that are left out get names ([`elision`]), those
+//! that are the same get one name ([`outlives`]), what can be written in several ways is written
+//! in one ([`spelling`]), and what is left of the lifetimes becomes marks ([`marking`]).
+//!
+//! [`elision`]: crate::elision
+//! [`marking`]: crate::marking
+//! [`outlives`]: crate::outlives
+//! [`spelling`]: crate::spelling
+
+use std::collections::BTreeSet;
 
 use quote::ToTokens as _;
-use syn::punctuated::Punctuated;
-use syn::visit_mut::{self, VisitMut};
+use syn::visit_mut::VisitMut;
 use syn::{
-    FnArg, GenericArgument, PathArguments, Receiver, ReceiverKind, ReturnType, Safety, Signature,
-    Token, TraitBound, Type, TypeFnPtr, TypeParamBound, TypeReference, parse_quote,
+    Attribute, FnArg, Lifetime, LitStr, Receiver, ReceiverKind, ReturnType, Safety, Signature,
+    Type, TypeReference, WherePredicate, parse_quote,
 };
 
+use crate::check::Checked;
+use crate::marking::Marking;
+use crate::outlives::Outlives;
 use crate::owner::Owner;
+use crate::spelling::{Spelling, abi_name};
 use crate::text::text;
-use crate::ties::Ties;
+use crate::ties::{Mentions, Ties, sole, write_out};
 
 /// The types of a signature, without `Self`.
 pub(crate) struct Places {
@@ -27,18 +41,47 @@ pub(crate) struct Places {
 
 impl Places {
     pub(crate) fn of(signature: &Signature, owner: Option<&Owner>) -> Self {
-        let concrete = |mut ty: Type| {
-            if let Some(owner) = owner {
-                owner.concrete().visit_type_mut(&mut ty);
-            }
-            ty
-        };
-        let arguments = signature.inputs.iter().map(|input| concrete(argument_type(input)));
+        let mut places = Self::written(signature);
+        if let Some(owner) = owner {
+            places.visit_with(&mut owner.concrete());
+        }
+        places
+    }
+
+    /// The types as they are written.
+    fn written(signature: &Signature) -> Self {
         let output = match &signature.output {
             ReturnType::Default => None,
-            ReturnType::Type(_, ty) => Some(concrete((**ty).clone())),
+            ReturnType::Type(_, ty) => Some((**ty).clone()),
         };
-        Self { arguments: arguments.collect(), output }
+        Self { arguments: signature.inputs.iter().map(argument_type).collect(), output }
+    }
+
+    /// Names the lifetimes that are left out; returns what elision gives the output.
+    fn name_lifetimes(&mut self, has_receiver: bool) -> Option<Lifetime> {
+        let mut arguments: Vec<_> = self.arguments.iter_mut().collect();
+        write_out(&mut arguments, self.output.as_mut(), "left_out", |inputs| {
+            let receiver = inputs.first().filter(|_| has_receiver);
+            receiver.and_then(|ty| first_reference(ty)).or_else(|| sole(inputs))
+        })
+        .elided
+    }
+
+    /// The one lifetime but `'static` that the arguments mention, those of `Self` included.
+    fn sole(&self) -> Option<Lifetime> {
+        let mentions = Mentions::of(self.arguments.iter());
+        let first = mentions.names().next()?;
+        mentions.names().all(|other| other == first).then(|| first.clone())
+    }
+
+    fn types(&self) -> Vec<&Type> {
+        self.arguments.iter().chain(&self.output).collect()
+    }
+
+    fn visit_with(&mut self, visitor: &mut impl VisitMut) {
+        for ty in self.arguments.iter_mut().chain(&mut self.output) {
+            visitor.visit_type_mut(ty);
+        }
     }
 }
 
@@ -59,152 +102,172 @@ fn receiver_type(receiver: &Receiver) -> Type {
     }
 }
 
-/// The text of `signature`, whose types are `places`.
-pub(crate) fn signature_text(signature: &Signature, mut places: Places, is_local: bool) -> String {
-    let mut plain = Plain(Ties::of(signature, &mut places));
+/// The lifetime of the reference that a receiver is, if it is one.
+fn first_reference(receiver: &Type) -> Option<Lifetime> {
+    struct First(Option<Lifetime>);
+    impl VisitMut for First {
+        fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+            self.0 = self.0.take().or(reference.lifetime.take());
+        }
+    }
+    let mut first = First(None);
+    first.visit_type_mut(&mut receiver.clone());
+    first.0
+}
+
+/// The text of the signature of `checked`.
+pub(crate) fn signature_text(checked: &Checked) -> String {
+    let signature = &checked.function.signature;
+    let owner = checked.owner.as_ref();
+    let mut places = Places::written(signature);
+    let elided = places.name_lifetimes(signature.receiver().is_some());
+    let mut own = signature.generics.clone();
+    if let Some(owner) = owner {
+        places.visit_with(&mut owner.concrete());
+        owner.concrete().visit_generics_mut(&mut own);
+    }
+    let mut outlives = Outlives::of([&own].into_iter().chain(owner.map(|owner| &owner.generics)));
+    places.visit_with(&mut &outlives);
+    places.visit_with(&mut Spelling::new());
+    let elided = elided.map(|lifetime| outlives.same(&lifetime)).or_else(|| places.sole());
+    let mut bounds = Bounds::of(&mut outlives, &places);
+    let (inputs, output) = (places.arguments.iter(), places.output.as_ref());
+    let mut marking = Marking::new(Ties::of(inputs, output, elided.as_ref(), &bounds.lifetimes()));
+    places.visit_with(&mut marking);
+    let arguments: Vec<_> = places.arguments.iter().map(plain_text).collect();
+    let output = places.output.as_ref().map(plain_text).filter(|output| output != "()");
+    let output = output.map(|output| format!("->{output}")).unwrap_or_default();
+    let words = words(checked);
+    format!("{words}fn({}){output}{}", arguments.join(","), bounds.text(&mut marking))
+}
+
+/// What stands before `fn`.
+fn words(checked: &Checked) -> String {
+    let signature = &checked.function.signature;
     let mut words = String::new();
+    let features = features(&checked.function.attributes);
+    if !features.is_empty() {
+        let features: Vec<_> = features.into_iter().collect();
+        words.push_str(&format!("target_feature({}) ", features.join(",")));
+    }
     if signature.asyncness.is_some() {
         // Callers move a future that is `Send` between threads.
-        words.push_str(if is_local { "async(?Send) " } else { "async " });
+        words.push_str(if checked.is_local { "async(?Send) " } else { "async " });
     }
     if matches!(signature.safety, Safety::Unsafe(_)) {
         words.push_str("unsafe ");
     }
-    if let Some(abi) = &signature.abi {
-        let name = abi.name.as_ref().map_or_else(|| "C".to_owned(), syn::LitStr::value);
-        if name != "Rust" {
-            words.push_str(&format!("extern \"{name}\" "));
-        }
+    match signature.abi.as_ref().map(abi_name) {
+        Some(name) if name != "Rust" => words.push_str(&format!("extern \"{name}\" ")),
+        _ => {}
     }
-    let arguments: Vec<_> = places.arguments.into_iter().map(|ty| plain.text(ty)).collect();
-    let output = places.output.map(|ty| plain.text(ty)).filter(|output| output != "()");
-    let output = output.map(|output| format!("->{output}")).unwrap_or_default();
-    format!("{words}fn({}){output}", arguments.join(","))
+    words
+}
+
+/// The features of the processor that the caller has to see to.
+fn features(attributes: &[Attribute]) -> BTreeSet<String> {
+    let mut features = BTreeSet::new();
+    let wanted = attributes.iter().filter(|attribute| attribute.path().is_ident("target_feature"));
+    for attribute in wanted {
+        // What is wrong in it, the compiler says.
+        let _ = attribute.parse_nested_meta(|meta| {
+            let list = meta.value()?.parse::<LitStr>()?.value();
+            features.extend(list.split(',').map(|name| name.trim().to_owned()));
+            Ok(())
+        });
+    }
+    features
+}
+
+/// The bounds between lifetimes that do not follow from the types.
+struct Bounds {
+    pairs: Vec<(Lifetime, Lifetime)>,
+    predicates: Vec<WherePredicate>,
+}
+
+impl Bounds {
+    fn of(outlives: &mut Outlives, places: &Places) -> Self {
+        let pairs = outlives.stated(&places.types());
+        let mut predicates = std::mem::take(&mut outlives.predicates);
+        for predicate in &mut predicates {
+            (&mut &*outlives).visit_where_predicate_mut(predicate);
+            Spelling::new().visit_where_predicate_mut(predicate);
+        }
+        Self { pairs, predicates }
+    }
+
+    /// The lifetimes that must have a mark, to be spoken of.
+    fn lifetimes(&self) -> Vec<Lifetime> {
+        let mut mentions = Mentions::default();
+        for predicate in &self.predicates {
+            mentions.visit_where_predicate_mut(&mut predicate.clone());
+        }
+        let pairs = self.pairs.iter().flat_map(|(longer, shorter)| [longer, shorter]);
+        pairs.chain(mentions.names()).cloned().collect()
+    }
+
+    fn text(&mut self, marking: &mut Marking) -> String {
+        let pair = |(longer, shorter): &(Lifetime, Lifetime)| {
+            format!("{}:{}", marking.mark(longer), marking.mark(shorter))
+        };
+        let mut texts: BTreeSet<_> = self.pairs.iter().map(pair).collect();
+        for predicate in &mut self.predicates {
+            marking.visit_where_predicate_mut(predicate);
+            texts.insert(text(predicate.to_token_stream()));
+        }
+        if texts.is_empty() {
+            return String::new();
+        }
+        format!(" where {}", texts.into_iter().collect::<Vec<_>>().join(","))
+    }
 }
 
 /// The text of `ty`, whatever way it was written.
 pub(crate) fn type_text(ty: &Type) -> String {
-    Plain(Ties::default()).text(ty.clone())
+    let mut ty = ty.clone();
+    Spelling::new().visit_type_mut(&mut ty);
+    Marking::new(Ties::none()).visit_type_mut(&mut ty);
+    plain_text(&ty)
 }
 
 /// The text of a trait's path.
 pub(crate) fn path_text(path: &syn::Path) -> String {
     let mut path = path.clone();
-    Plain(Ties::default()).visit_path_mut(&mut path);
+    Spelling::new().visit_path_mut(&mut path);
+    Marking::new(Ties::none()).visit_path_mut(&mut path);
     text(path.into_token_stream())
 }
 
-/// Takes away what does not matter to a call.
-struct Plain(Ties);
-
-impl Plain {
-    fn text(&mut self, mut ty: Type) -> String {
-        self.visit_type_mut(&mut ty);
-        text(ty.into_token_stream())
-    }
-}
-
-impl VisitMut for Plain {
-    fn visit_type_mut(&mut self, ty: &mut Type) {
-        loop {
-            let inner = match ty {
-                Type::Group(group) => (*group.elem).clone(),
-                Type::Paren(paren) => (*paren.elem).clone(),
-                _ => break,
-            };
-            *ty = inner;
-        }
-        visit_mut::visit_type_mut(self, ty);
-        if let Type::Tuple(tuple) = ty {
-            without_trailing(&mut tuple.elems);
-        }
-    }
-
-    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-        reference.lifetime = reference.lifetime.take().and_then(|kept| self.0.mark(&kept));
-        self.visit_type_mut(&mut reference.elem);
-    }
-
-    fn visit_type_fn_ptr_mut(&mut self, pointer: &mut TypeFnPtr) {
-        pointer.lifetimes = None;
-        for input in &mut pointer.inputs {
-            input.name = None;
-            input.attrs.clear();
-        }
-        without_trailing(&mut pointer.inputs);
-        visit_mut::visit_type_fn_ptr_mut(self, pointer);
-        without_unit(&mut pointer.output);
-    }
-
-    fn visit_trait_bound_mut(&mut self, bound: &mut TraitBound) {
-        bound.paren_token = None;
-        bound.lifetimes = None;
-        visit_mut::visit_trait_bound_mut(self, bound);
-    }
-
-    fn visit_type_trait_object_mut(&mut self, object: &mut syn::TypeTraitObject) {
-        visit_mut::visit_type_trait_object_mut(self, object);
-        let kept = |bound: TypeParamBound| match bound {
-            TypeParamBound::Lifetime(lifetime) => {
-                self.0.mark(&lifetime).map(TypeParamBound::Lifetime)
-            }
-            other => Some(other),
-        };
-        object.bounds = object.bounds.iter().cloned().filter_map(kept).collect();
-    }
-
-    fn visit_path_arguments_mut(&mut self, arguments: &mut PathArguments) {
-        visit_mut::visit_path_arguments_mut(self, arguments);
-        match arguments {
-            PathArguments::AngleBracketed(angle) => {
-                let kept = |argument: GenericArgument| match argument {
-                    GenericArgument::Lifetime(lifetime) => {
-                        self.0.mark(&lifetime).map(GenericArgument::Lifetime)
-                    }
-                    other => Some(other),
-                };
-                angle.colon2_token = None;
-                angle.args = angle.args.iter().cloned().filter_map(kept).collect();
-                if angle.args.is_empty() {
-                    *arguments = PathArguments::None;
-                }
-            }
-            PathArguments::Parenthesized(paren) => {
-                without_trailing(&mut paren.inputs);
-                without_unit(&mut paren.output);
-            }
-            PathArguments::None => {}
-        }
-    }
-}
-
-fn without_trailing<T>(list: &mut Punctuated<T, Token![,]>) {
-    list.pop_punct();
-}
-
-fn without_unit(output: &mut ReturnType) {
-    if matches!(output, ReturnType::Type(_, ty) if matches!(&**ty, Type::Tuple(unit) if unit.elems.is_empty()))
-    {
-        *output = ReturnType::Default;
-    }
+fn plain_text(ty: &Type) -> String {
+    text(ty.to_token_stream())
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use syn::{Signature, parse_str};
+    use syn::parse_str;
 
-    use super::{Places, signature_text};
+    use super::signature_text;
+    use crate::check::Checked;
+    use crate::marking::Marking;
     use crate::owner::Owner;
+    use crate::parse::item::Item;
+
+    /// The text of the signature `code`, which belongs to `owner`.
+    fn text_of(code: &str, owner: Option<Owner>) -> String {
+        match parse_str(&format!("{code} {{}}")).expect("a function") {
+            Item::Function(function) => {
+                signature_text(&Checked { function, owner, is_local: false })
+            }
+            Item::Block(_) => unreachable!("it begins with attributes or `fn`"),
+        }
+    }
 
     pub(crate) fn of(code: &str) -> String {
-        let signature: Signature = parse_str(code).expect("a signature");
-        signature_text(&signature, Places::of(&signature, None), false)
+        text_of(code, None)
     }
 
     pub(crate) fn method(header: &str, code: &str) -> String {
-        let owner = Owner::of_header(&parse_str(header).expect("a header"));
-        let signature: Signature = parse_str(code).expect("a signature");
-        signature_text(&signature, Places::of(&signature, Some(&owner)), false)
+        text_of(code, Some(Owner::of_header(&parse_str(header).expect("a header"))))
     }
 
     #[test]

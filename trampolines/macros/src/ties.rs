@@ -4,166 +4,246 @@
 //! matters is which places share one: callers of `fn pick(a: &str, b: &str)` that were compiled
 //! while the result borrowed from `a` only must not meet code that returns `b`. So a lifetime
 //! leaves a mark in the text of a signature where it says more than elision would.
+//!
+//! Function pointers and `Fn(..)` have lifetimes of their own, with the same rules one level
+//! deeper.
 
 use proc_macro2::Span;
 use syn::visit_mut::{self, VisitMut};
-use syn::{
-    BoundLifetimes, GenericParam, Lifetime, PathArguments, Receiver, ReceiverKind, Signature, Type,
-    TypeFnPtr, TypeReference,
-};
+use syn::{BoundLifetimes, Lifetime, PathArguments, TraitBound, Type, TypeFnPtr};
 
-use crate::signature::Places;
+use crate::elision::{Filling, Naming};
+use crate::owner::names;
 
-/// The lifetimes that leave a mark, in the order of their first appearance.
-#[derive(Default)]
-pub(crate) struct Ties(Vec<Lifetime>);
+/// The lifetimes that leave a mark, for each level around the place that is looked at.
+pub(crate) struct Ties(Vec<Level>);
+
+/// The lifetimes of one function or function type.
+pub(crate) struct Level {
+    /// What it binds; the outermost one has all that nobody else binds.
+    own: Option<Vec<Lifetime>>,
+    /// Those that leave a mark, in the order of their first appearance.
+    marks: Vec<Lifetime>,
+}
 
 impl Ties {
-    /// The ties of `signature`, whose types without `Self` are `places`.
+    /// For a type on its own: nothing outside of it is tied.
+    pub(crate) fn none() -> Self {
+        Self(vec![Level { own: None, marks: Vec::new() }])
+    }
+
+    /// For a signature with the types `inputs` and `output`, in which nothing is left out.
     ///
-    /// What is left out of the return type is written down where elision gives it a name.
-    pub(crate) fn of(signature: &Signature, places: &mut Places) -> Self {
-        let inputs = Mentions::of(places.arguments.iter());
-        let receiver = signature.receiver().and_then(borrow);
-        let elision = match &receiver {
-            Some(lifetime) => lifetime.clone(),
-            None => inputs.only().cloned(),
-        };
-        if let (Some(lifetime), Some(output)) = (&elision, &mut places.output) {
-            WriteDown(lifetime).visit_type_mut(output);
-        }
-        let outputs = Mentions::of(places.output.iter());
-        let mut ties = Vec::new();
-        for lifetime in inputs.named.iter().chain(&outputs.named) {
-            let times = inputs.named.iter().filter(|named| *named == lifetime).count();
-            let by_elision = match &receiver {
-                Some(borrowed) => borrowed.as_ref() == Some(lifetime),
-                None => inputs.named.len() + inputs.left_out == 1,
-            };
-            let says_no_more = times == 1 && (by_elision || !outputs.named.contains(lifetime));
-            if !says_no_more && !ties.contains(lifetime) {
-                ties.push(lifetime.clone());
+    /// `elided` is what elision would give the output; `bounded` leave a mark in any case.
+    pub(crate) fn of<'a>(
+        inputs: impl Iterator<Item = &'a Type>,
+        output: Option<&Type>,
+        elided: Option<&Lifetime>,
+        bounded: &[Lifetime],
+    ) -> Self {
+        let (inputs, outputs) = (Mentions::of(inputs), Mentions::of(output.into_iter()));
+        let mut level = Level::of(None, &inputs, &outputs, elided);
+        let all = inputs.all.iter().chain(&outputs.all).map(|mention| &mention.lifetime);
+        level.marks = all.fold(Vec::new(), |mut marks, lifetime| {
+            let is_mark = level.marks.contains(lifetime) || bounded.contains(lifetime);
+            if is_mark && !marks.contains(lifetime) {
+                marks.push(lifetime.clone());
+            }
+            marks
+        });
+        for lifetime in bounded {
+            if !level.marks.contains(lifetime) {
+                level.marks.push(lifetime.clone());
             }
         }
-        Self(ties)
+        Self(vec![level])
     }
 
-    /// The mark that `lifetime` leaves: its number, or nothing.
-    pub(crate) fn mark(&self, lifetime: &Lifetime) -> Option<Lifetime> {
+    /// Goes into a function type that binds the lifetimes `own`, and writes down what it leaves
+    /// out.
+    pub(crate) fn enter_function(
+        &mut self,
+        mut own: Vec<Lifetime>,
+        inputs: &mut [&mut Type],
+        output: Option<&mut Type>,
+    ) {
+        let prefix = format!("bound{}_", self.0.len());
+        let written = write_out(inputs, output, &prefix, sole);
+        own.extend(written.new);
+        let inputs = Mentions::of(inputs.iter().map(|ty| &**ty));
+        let outputs = Mentions::of(written.output.into_iter());
+        self.0.push(Level::of(Some(own), &inputs, &outputs, written.elided.as_ref()));
+    }
+
+    /// Goes into a bound whose `for<..>` has the lifetimes `own`; all of them leave a mark.
+    pub(crate) fn enter_bound(&mut self, own: Vec<Lifetime>) {
+        self.0.push(Level { marks: own.clone(), own: Some(own) });
+    }
+
+    /// Goes back to the level outside.
+    pub(crate) fn leave(&mut self) {
+        self.0.pop();
+    }
+
+    /// The mark that `lifetime` leaves, or `'_`.
+    pub(crate) fn mark(&self, lifetime: &Lifetime) -> Lifetime {
         if lifetime.ident == "static" {
-            return Some(lifetime.clone());
+            return lifetime.clone();
         }
-        let number = self.0.iter().position(|tie| tie == lifetime)?;
-        let mut mark = Lifetime::new("'a", Span::mixed_site());
-        mark.ident = quote::format_ident!("_{number}");
-        Some(mark)
+        let owner = |level: &&Level| level.own.as_ref().is_none_or(|own| own.contains(lifetime));
+        let level = self.0.iter().rposition(|level| owner(&level)).unwrap_or(0);
+        let number = self.0[level].marks.iter().position(|mark| mark == lifetime);
+        let ident = match number {
+            Some(number) => quote::format_ident!("{}_{number}", "b".repeat(level)),
+            None => quote::format_ident!("_"),
+        };
+        Lifetime { apostrophe: Span::mixed_site(), ident }
     }
 }
 
-/// The lifetime of the reference that a receiver is, if it is one.
-fn borrow(receiver: &Receiver) -> Option<Option<Lifetime>> {
-    struct First(Option<Option<Lifetime>>);
-    impl VisitMut for First {
-        fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-            self.0.get_or_insert(reference.lifetime.clone());
+impl Level {
+    fn of(
+        own: Option<Vec<Lifetime>>,
+        inputs: &Mentions,
+        outputs: &Mentions,
+        elided: Option<&Lifetime>,
+    ) -> Self {
+        let mut marks: Vec<Lifetime> = Vec::new();
+        for Mention { lifetime, .. } in inputs.all.iter().chain(&outputs.all) {
+            let is_own = own.as_ref().is_none_or(|own| own.contains(lifetime));
+            let by_elision = elided == Some(lifetime) || !outputs.have(lifetime);
+            let says_no_more = inputs.times(lifetime) == 1
+                && by_elision
+                && !inputs.have_deep(lifetime)
+                && !outputs.have_deep(lifetime);
+            if is_own && !says_no_more && lifetime.ident != "static" && !marks.contains(lifetime) {
+                marks.push(lifetime.clone());
+            }
         }
-    }
-    match &receiver.kind {
-        ReceiverKind::Reference(_, lifetime, _) => Some(lifetime.clone()),
-        ReceiverKind::Typed(_, ty) => {
-            let mut first = First(None);
-            first.visit_type_mut(&mut Type::clone(ty));
-            first.0
-        }
-        _ => None,
+        Self { own, marks }
     }
 }
 
-/// The free lifetimes of some types.
+/// What [`write_out`] found and did.
+pub(crate) struct Written<'a> {
+    /// The names that were given to lifetimes of the inputs.
+    new: Vec<Lifetime>,
+    /// What elision gives the output.
+    pub(crate) elided: Option<Lifetime>,
+    output: Option<&'a Type>,
+}
+
+/// Writes down what `inputs` and `output` leave out; `elide` says what elision gives the output.
+pub(crate) fn write_out<'a>(
+    inputs: &mut [&mut Type],
+    mut output: Option<&'a mut Type>,
+    prefix: &str,
+    elide: impl FnOnce(&[&mut Type]) -> Option<Lifetime>,
+) -> Written<'a> {
+    let mut naming = Naming::new(prefix);
+    for input in inputs.iter_mut() {
+        naming.visit_type_mut(input);
+    }
+    let elided = elide(inputs);
+    if let (Some(output), Some(elided)) = (&mut output, &elided) {
+        Filling(elided).visit_type_mut(output);
+    }
+    Written { new: naming.new, elided, output: output.map(|output| &*output) }
+}
+
+/// The one lifetime that all of `inputs` mention.
+pub(crate) fn sole(inputs: &[&mut Type]) -> Option<Lifetime> {
+    Mentions::of(inputs.iter().map(|ty| &**ty)).only().cloned()
+}
+
+/// A lifetime where it is written.
+struct Mention {
+    lifetime: Lifetime,
+    /// It stands inside a function type or a bound with lifetimes of its own.
+    is_deep: bool,
+}
+
+/// The free lifetimes of some types, in order.
 #[derive(Default)]
-struct Mentions {
-    named: Vec<Lifetime>,
-    left_out: usize,
+pub(crate) struct Mentions {
+    all: Vec<Mention>,
     bound: Vec<Lifetime>,
+    depth: usize,
 }
 
 impl Mentions {
-    fn of<'a>(types: impl Iterator<Item = &'a Type>) -> Self {
+    pub(crate) fn of<'a>(types: impl Iterator<Item = &'a Type>) -> Self {
         let mut mentions = Self::default();
         for ty in types {
             mentions.visit_type_mut(&mut ty.clone());
         }
-        let Self { named, bound, .. } = &mut mentions;
-        named.retain(|lifetime| !bound.contains(lifetime));
         mentions
+    }
+
+    /// Their names, without `'static`.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Lifetime> {
+        let all = self.all.iter().map(|mention| &mention.lifetime);
+        all.filter(|lifetime| lifetime.ident != "static")
     }
 
     /// The one lifetime that all of them mention.
     fn only(&self) -> Option<&Lifetime> {
-        let first = self.named.first()?;
-        let same = self.named.iter().all(|other| other == first);
-        (same && self.left_out == 0).then_some(first)
+        let mut direct = self.all.iter().filter(|mention| !mention.is_deep);
+        let first = &direct.next()?.lifetime;
+        direct.all(|other| other.lifetime == *first).then_some(first)
+    }
+
+    fn have(&self, lifetime: &Lifetime) -> bool {
+        self.times(lifetime) > 0
+    }
+
+    fn have_deep(&self, lifetime: &Lifetime) -> bool {
+        self.all.iter().any(|mention| mention.is_deep && mention.lifetime == *lifetime)
+    }
+
+    fn times(&self, lifetime: &Lifetime) -> usize {
+        self.all.iter().filter(|mention| mention.lifetime == *lifetime).count()
+    }
+
+    fn within(&mut self, bound: Option<&BoundLifetimes>, visit: impl FnOnce(&mut Self)) {
+        let outer = self.bound.len();
+        self.bound.extend(bound.map(names).unwrap_or_default());
+        self.depth += 1;
+        visit(self);
+        self.depth -= 1;
+        self.bound.truncate(outer);
     }
 }
 
 impl VisitMut for Mentions {
     fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-        if lifetime.ident == "_" {
-            self.left_out += 1;
-        } else if lifetime.ident != "static" {
-            self.named.push(lifetime.clone());
+        if lifetime.ident != "_" && !self.bound.contains(lifetime) {
+            self.all.push(Mention { lifetime: lifetime.clone(), is_deep: self.depth > 0 });
         }
     }
 
-    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-        self.left_out += usize::from(reference.lifetime.is_none());
-        visit_mut::visit_type_reference_mut(self, reference);
-    }
-
-    fn visit_bound_lifetimes_mut(&mut self, bound: &mut BoundLifetimes) {
-        self.bound.extend(bound.lifetimes.iter().filter_map(|param| match param {
-            GenericParam::Lifetime(param) => Some(param.lifetime.clone()),
-            _ => None,
-        }));
-    }
+    // What is bound is no mention.
+    fn visit_bound_lifetimes_mut(&mut self, _: &mut BoundLifetimes) {}
 
     fn visit_type_fn_ptr_mut(&mut self, pointer: &mut TypeFnPtr) {
-        let left_out = self.left_out;
-        visit_mut::visit_type_fn_ptr_mut(self, pointer);
-        self.left_out = left_out;
+        let bound = pointer.lifetimes.clone();
+        self.within(bound.as_ref(), |this| visit_mut::visit_type_fn_ptr_mut(this, pointer));
     }
 
-    fn visit_path_arguments_mut(&mut self, arguments: &mut PathArguments) {
-        let left_out = self.left_out;
-        visit_mut::visit_path_arguments_mut(self, arguments);
-        if matches!(arguments, PathArguments::Parenthesized(_)) {
-            self.left_out = left_out;
+    fn visit_trait_bound_mut(&mut self, bound: &mut TraitBound) {
+        if !has_level(bound) {
+            return visit_mut::visit_trait_bound_mut(self, bound);
         }
+        let lifetimes = bound.lifetimes.clone();
+        self.within(lifetimes.as_ref(), |this| visit_mut::visit_trait_bound_mut(this, bound));
     }
 }
 
-/// Names what a return type leaves out.
-struct WriteDown<'a>(&'a Lifetime);
-
-impl VisitMut for WriteDown<'_> {
-    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
-        reference.lifetime.get_or_insert_with(|| self.0.clone());
-        visit_mut::visit_type_reference_mut(self, reference);
-    }
-
-    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-        if lifetime.ident == "_" {
-            *lifetime = self.0.clone();
-        }
-    }
-
-    fn visit_type_fn_ptr_mut(&mut self, _: &mut TypeFnPtr) {}
-
-    fn visit_path_arguments_mut(&mut self, arguments: &mut PathArguments) {
-        if !matches!(arguments, PathArguments::Parenthesized(_)) {
-            visit_mut::visit_path_arguments_mut(self, arguments);
-        }
-    }
+/// Whether `bound` has lifetimes of its own.
+pub(crate) fn has_level(bound: &TraitBound) -> bool {
+    let is_call =
+        |segment: &syn::PathSegment| matches!(segment.arguments, PathArguments::Parenthesized(_));
+    bound.lifetimes.is_some() || bound.path.segments.iter().any(is_call)
 }
 
 #[cfg(test)]

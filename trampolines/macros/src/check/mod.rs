@@ -52,6 +52,10 @@ pub(crate) fn function(function: Function, arguments: Arguments) -> syn::Result<
                            others in the block as well";
     }
     let signature = &function.signature;
+    if signature.ident == BODY {
+        // This is what another mark has made; nothing else in it is the user's.
+        return Err(Error::new(proc_macro2::Span::call_site(), TWICE));
+    }
     check_attributes(&function.attributes, &mut mistakes);
     if let Some(constness) = &signature.constness {
         mistakes.add(
@@ -75,6 +79,13 @@ pub(crate) fn function(function: Function, arguments: Arguments) -> syn::Result<
     let is_local = arguments.local.is_some();
     mistakes.or(Checked { function, owner: arguments.owner, is_local })
 }
+
+/// The name of the user's code inside the wrapper.
+pub(crate) const BODY: &str = "__midair_body";
+
+const TWICE: &str = "this function is hot already. Inside a marked `impl` block a mark is known by \
+                     its own name only, and this one has another: write `#[hotpatch]` or \
+                     `#[midair::hotpatch]` here. Elsewhere, mark the function once";
 
 /// Checks the header of an `impl` block; its functions are checked one by one later.
 pub(crate) fn block(block: Block, arguments: &Arguments) -> syn::Result<Block> {

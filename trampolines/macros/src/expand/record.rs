@@ -2,9 +2,11 @@
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, quote_spanned};
-use syn::Signature;
+use syn::visit_mut::VisitMut as _;
+use syn::{Signature, Type};
 
 use crate::check::Checked;
+use crate::owner::Static;
 use crate::shapes::Shapes;
 use crate::signature::{Places, path_text, signature_text, type_text};
 use crate::text::TokenHash;
@@ -13,27 +15,13 @@ use crate::text::TokenHash;
 pub(crate) fn record(checked: &Checked, body: &TokenStream, shim: &TokenStream) -> TokenStream {
     let signature = &checked.function.signature;
     let places = Places::of(signature, checked.owner.as_ref());
-    let shapes = Shapes::of(&places);
-    let count = shapes.expressions.len();
-    let expressions = &shapes.expressions;
-    let name = format!("::{}", name(checked));
-    let text = signature_text(signature, places, checked.is_local);
-    let types = shapes.texts.join("\n");
-    let body_hash = body_hash(checked);
-    let line = line(signature);
+    let Shapes { expressions, texts } = Shapes::of(&places);
+    let count = expressions.len();
+    let types = types(&places);
+    let (body_hash, line) = (body_hash(checked), line(signature));
+    let texts = record_texts(checked, &texts.join("\n"));
     quote_spanned! {Span::mixed_site()=>
-        const __MIDAIR_TEXTS: [&str; 5] = [
-            concat!(module_path!(), #name),
-            #text,
-            ::midair::__private::or_empty(option_env!("CARGO_PKG_VERSION")),
-            file!(),
-            #types,
-        ];
-        static __MIDAIR_ORIGIN: ::midair::__private::Origin = ::midair::__private::Origin {
-            manifest_dir: ::midair::__private::RawText::new(
-                ::midair::__private::or_empty(option_env!("CARGO_MANIFEST_DIR")),
-            ),
-        };
+        #texts
         #[used]
         #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__midair"))]
         #[cfg_attr(windows, unsafe(link_section = "midair$m"))]
@@ -42,6 +30,7 @@ pub(crate) fn record(checked: &Checked, body: &TokenStream, shim: &TokenStream) 
             unsafe(link_section = "midair")
         )]
         static __MIDAIR_RECORD: ::midair::__private::FunctionRecord<
+            #types,
             #count,
             { ::midair::__private::packed_len(&__MIDAIR_TEXTS) },
         > = ::midair::__private::FunctionRecord::new(::midair::__private::FunctionParts {
@@ -57,6 +46,43 @@ pub(crate) fn record(checked: &Checked, body: &TokenStream, shim: &TokenStream) 
             shim: #shim as *const (),
             origin: &__MIDAIR_ORIGIN,
         });
+    }
+}
+
+/// The result and the arguments as one tuple, for debug info to describe.
+fn types(places: &Places) -> TokenStream {
+    let fixed = |ty: &Type| {
+        let mut ty = ty.clone();
+        Static::default().visit_type_mut(&mut ty);
+        ty
+    };
+    // Nothing is ever returned as `!`, which may not stand in a tuple.
+    let output = match places.output.as_ref().map(fixed) {
+        None | Some(Type::Never(_)) => quote_spanned!(Span::mixed_site()=> ()),
+        Some(ty) => ty.into_token_stream(),
+    };
+    let arguments = places.arguments.iter().map(fixed);
+    quote_spanned!(Span::mixed_site()=> (#output, #(#arguments,)*))
+}
+
+/// The texts that the record is made from. Macros of the compiler by their paths: the user may
+/// have a `file!` as well.
+fn record_texts(checked: &Checked, types: &str) -> TokenStream {
+    let name = format!("::{}", name(checked));
+    let signature = signature_text(checked);
+    quote_spanned! {Span::mixed_site()=>
+        const __MIDAIR_TEXTS: [&::core::primitive::str; 5] = [
+            ::core::concat!(::core::module_path!(), #name),
+            #signature,
+            ::midair::__private::or_empty(::core::option_env!("CARGO_PKG_VERSION")),
+            ::core::file!(),
+            #types,
+        ];
+        static __MIDAIR_ORIGIN: ::midair::__private::Origin = ::midair::__private::Origin {
+            manifest_dir: ::midair::__private::RawText::new(
+                ::midair::__private::or_empty(::core::option_env!("CARGO_MANIFEST_DIR")),
+            ),
+        };
     }
 }
 

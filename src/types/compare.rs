@@ -1,0 +1,425 @@
+//! The comparison of two types: everything that code which was compiled against the one would
+//! find elsewhere in the other.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Difference, Field, Graph, Kind, Method, Step, Type, TypeId, Variant};
+
+/// Compares the function types `old` and `new`: the nearest difference that is not merely the
+/// consequence of another, or `None` when every type that can be reached from them is the same.
+///
+/// Recursive types are compared as a whole: a pair that is being compared counts as equal until
+/// something else differs.
+pub(crate) fn compare(old: (&Graph, TypeId), new: (&Graph, TypeId)) -> Option<Difference> {
+    let mut comparison = Comparison { old: old.0, new: new.0, seen: HashSet::new() };
+    let mut queue = comparison.start(old.1, new.1)?;
+    let mut differences: Vec<(usize, Vec<String>)> = Vec::new();
+    // Breadth first, so that the shortest way to a difference is the one that is told.
+    let mut next = 0;
+    while next < queue.len() && differences.len() < ENOUGH {
+        let Pair { old, new, way } = queue[next].clone();
+        if let Some(details) = comparison.differs(old, new) {
+            differences.push((next, details));
+        }
+        next += 1;
+        comparison.follow(old, new, &way, &mut queue);
+    }
+    let differing: HashSet<(TypeId, TypeId)> =
+        differences.iter().map(|(at, _)| (queue[*at].old, queue[*at].new)).collect();
+    // A struct that grew because a field of it grew is not what the reader has to look at.
+    let cause = differences.iter().position(|(at, _)| {
+        let inside = comparison.inside(queue[*at].old, queue[*at].new);
+        inside.iter().all(|pair| !differing.contains(pair))
+    });
+    let (at, details) = differences.into_iter().nth(cause.unwrap_or(0))?;
+    let ty = comparison.new.get(queue[at].new).name.clone();
+    Some(Difference { ty, details, way: queue.swap_remove(at).way })
+}
+
+/// How many differences are looked at for their cause.
+const ENOUGH: usize = 64;
+
+struct Comparison<'a> {
+    old: &'a Graph,
+    new: &'a Graph,
+    seen: HashSet<(TypeId, TypeId)>,
+}
+
+#[derive(Clone)]
+struct Pair {
+    old: TypeId,
+    new: TypeId,
+    way: Vec<Step>,
+}
+
+impl Comparison<'_> {
+    /// The arguments and results of two functions; `None` when they are not functions of one
+    /// shape, which the comparison of signatures has seen before.
+    fn start(&mut self, old: TypeId, new: TypeId) -> Option<Vec<Pair>> {
+        let (old, new) = (function(self.old, old)?, function(self.new, new)?);
+        let mut queue = Vec::new();
+        for (at, (old, new)) in old.0.iter().zip(new.0).enumerate() {
+            let ty = self.new.get(*new).name.clone();
+            self.push(&mut queue, *old, *new, vec![Step::Argument { number: at + 1, ty }]);
+        }
+        if let (Some(old), Some(new)) = (old.1, new.1) {
+            let ty = self.new.get(new).name.clone();
+            self.push(&mut queue, old, new, vec![Step::Result { ty }]);
+        }
+        Some(queue)
+    }
+
+    fn push(&mut self, queue: &mut Vec<Pair>, old: TypeId, new: TypeId, way: Vec<Step>) {
+        if self.seen.insert((old, new)) {
+            queue.push(Pair { old, new, way });
+        }
+    }
+
+    /// What differs between two types themselves, without what they lead to.
+    fn differs(&self, old: TypeId, new: TypeId) -> Option<Vec<String>> {
+        let (old, new) = (self.old.get(old), self.new.get(new));
+        let mut details = self.parts(old, new);
+        if old.size != new.size {
+            details.push(format!("size {} -> {}", number(old.size), number(new.size)));
+        }
+        if old.align != new.align {
+            details.push(format!("alignment {} -> {}", number(old.align), number(new.align)));
+        }
+        (!details.is_empty()).then_some(details)
+    }
+
+    fn parts(&self, old: &Type, new: &Type) -> Vec<String> {
+        use Kind::{Array, Base, Enum, Function, Names, Opaque, Pointer, Struct, Trait, Union};
+        match (&old.kind, &new.kind) {
+            (Base { encoding: before }, Base { encoding: after }) => {
+                different(before == after && old.name == new.name, old, new)
+            }
+            (Struct { fields: before }, Struct { fields: after })
+            | (Union { fields: before }, Union { fields: after }) => {
+                let mut details = self.fields(before, after);
+                if details.is_empty() {
+                    details = different(same_name(old, new), old, new);
+                }
+                details
+            }
+            (
+                Enum { discriminant: before_tag, variants: before },
+                Enum { discriminant: after_tag, variants: after },
+            ) => {
+                let mut details = variants(before, after);
+                let place = |tag: &Option<Field>| tag.as_ref().map(|tag| tag.offset);
+                if details.is_empty() && place(before_tag) != place(after_tag) {
+                    details.push("the discriminant lies elsewhere".to_owned());
+                }
+                if details.is_empty() {
+                    details = different(same_name(old, new), old, new);
+                }
+                details
+            }
+            (Names { values: before }, Names { values: after }) => values(before, after),
+            (Pointer { target: before }, Pointer { target: after }) => {
+                let same = before.is_some() == after.is_some() && sigil(old) == sigil(new);
+                different(same, old, new)
+            }
+            (Array { count: before, .. }, Array { count: after, .. }) => {
+                different(before == after, old, new)
+            }
+            (Function { arguments: before, .. }, Function { arguments: after, .. }) => {
+                different(before.len() == after.len(), old, new)
+            }
+            (Trait { methods: Some(before) }, Trait { methods: Some(after) }) => {
+                methods(before, after)
+            }
+            (Trait { .. }, Trait { .. }) => different(same_name(old, new), old, new),
+            (Opaque, Opaque) => different(same_name(old, new), old, new),
+            _ => vec![format!("was {}", old.name)],
+        }
+    }
+
+    fn fields(&self, old: &[Field], new: &[Field]) -> Vec<String> {
+        let mut details = Vec::new();
+        let before: HashMap<&str, &Field> = old.iter().map(|f| (f.name.as_str(), f)).collect();
+        let after: HashMap<&str, &Field> = new.iter().map(|f| (f.name.as_str(), f)).collect();
+        for field in new {
+            let ty = &self.new.get(field.ty).name;
+            match before.get(field.name.as_str()) {
+                None => {
+                    details.push(format!("field {}: {ty} new at {}", field.name, field.offset));
+                }
+                Some(was) if was.offset != field.offset => details.push(format!(
+                    "field {}: {ty} moved from {} to {}",
+                    field.name, was.offset, field.offset
+                )),
+                Some(_) => {}
+            }
+        }
+        for field in old.iter().filter(|field| !after.contains_key(field.name.as_str())) {
+            let ty = &self.old.get(field.ty).name;
+            details.push(format!("field {}: {ty} gone from {}", field.name, field.offset));
+        }
+        details
+    }
+
+    /// The types that lie inside both, by value.
+    fn inside(&self, old: TypeId, new: TypeId) -> Vec<(TypeId, TypeId)> {
+        use Kind::{Array, Enum, Struct, Union};
+        match (&self.old.get(old).kind, &self.new.get(new).kind) {
+            (Struct { fields: before }, Struct { fields: after })
+            | (Union { fields: before }, Union { fields: after }) => {
+                let parts = by_name(before, after, |f| &f.name, |f| f.ty);
+                parts.into_iter().map(|(_, old, new)| (old, new)).collect()
+            }
+            (Enum { variants: before, .. }, Enum { variants: after, .. }) => {
+                let parts = by_name(before, after, |v| &v.name, |v| v.ty);
+                parts.into_iter().map(|(_, old, new)| (old, new)).collect()
+            }
+            (Array { element: before, .. }, Array { element: after, .. }) => {
+                vec![(*before, *after)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Adds what two types lead to.
+    fn follow(&mut self, old: TypeId, new: TypeId, way: &[Step], queue: &mut Vec<Pair>) {
+        use Kind::{Array, Enum, Function, Pointer, Struct, Trait, Union};
+        let (old_graph, new_graph) = (self.old, self.new);
+        let mut go = |old: TypeId, new: TypeId, step: Option<Step>| {
+            let mut way = way.to_vec();
+            way.extend(step);
+            self.push(queue, old, new, way);
+        };
+        let parameters = old_graph.get(old).parameters.iter().zip(&new_graph.get(new).parameters);
+        for (old, new) in parameters {
+            go(*old, *new, None);
+        }
+        match (&old_graph.get(old).kind, &new_graph.get(new).kind) {
+            (Struct { fields: before }, Struct { fields: after })
+            | (Union { fields: before }, Union { fields: after }) => {
+                for (name, old, new) in by_name(before, after, |f| &f.name, |f| f.ty) {
+                    let ty = new_graph.get(new).name.clone();
+                    go(old, new, Some(Step::Field { name: name.to_owned(), ty }));
+                }
+            }
+            (
+                Enum { discriminant: before_tag, variants: before },
+                Enum { discriminant: after_tag, variants: after },
+            ) => {
+                if let (Some(before), Some(after)) = (before_tag, after_tag) {
+                    go(before.ty, after.ty, None);
+                }
+                for (name, old, new) in by_name(before, after, |v| &v.name, |v| v.ty) {
+                    go(old, new, Some(Step::Variant { name: name.to_owned() }));
+                }
+            }
+            (Pointer { target: Some(before) }, Pointer { target: Some(after) })
+            | (Array { element: before, .. }, Array { element: after, .. }) => {
+                go(*before, *after, None);
+            }
+            (
+                Function { arguments: before, result: before_result },
+                Function { arguments: after, result: after_result },
+            ) => {
+                for (old, new) in before.iter().zip(after) {
+                    go(*old, *new, None);
+                }
+                if let (Some(before), Some(after)) = (before_result, after_result) {
+                    go(*before, *after, None);
+                }
+            }
+            (Trait { methods: Some(before) }, Trait { methods: Some(after) }) => {
+                for (before, after) in before.iter().zip(after) {
+                    if let (Some(old), Some(new)) = (before.ty, after.ty) {
+                        go(old, new, Some(Step::Method { name: after.name.clone() }));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn function(graph: &Graph, id: TypeId) -> Option<(&[TypeId], Option<TypeId>)> {
+    match &graph.get(id).kind {
+        Kind::Function { arguments, result } => Some((arguments, *result)),
+        Kind::Pointer { target: Some(target) } => function(graph, *target),
+        _ => None,
+    }
+}
+
+/// Closures and the state of `async` blocks have names that count them: those may shift although
+/// nothing else does.
+fn same_name(old: &Type, new: &Type) -> bool {
+    let counted = |name: &str| name.contains("{closure") || name.contains("{async");
+    old.name == new.name || (counted(&old.name) && counted(&new.name))
+}
+
+/// What kind of pointer it is: `&`, `&mut`, `*const`, `*mut`, or the words before a function's
+/// arguments.
+fn sigil(ty: &Type) -> &str {
+    let name = ty.name.as_str();
+    let kinds = ["&mut ", "&", "*const ", "*mut "];
+    kinds
+        .into_iter()
+        .find(|kind| name.starts_with(kind))
+        .unwrap_or_else(|| name.split_once("fn(").map_or("", |(words, _)| words))
+}
+
+fn different(same: bool, old: &Type, new: &Type) -> Vec<String> {
+    if same { Vec::new() } else { vec![format!("was {}, is {}", old.name, new.name)] }
+}
+
+fn number(number: Option<u64>) -> String {
+    number.map_or_else(|| "unknown".to_owned(), |number| number.to_string())
+}
+
+fn variants(old: &[Variant], new: &[Variant]) -> Vec<String> {
+    let mut details = Vec::new();
+    for variant in new {
+        match old.iter().find(|was| was.name == variant.name) {
+            None => details.push(format!("variant {} new", variant.name)),
+            Some(was) if was.value != variant.value => details.push(format!(
+                "variant {}: discriminant {} -> {}",
+                variant.name,
+                number(was.value),
+                number(variant.value)
+            )),
+            Some(_) => {}
+        }
+    }
+    let gone = old.iter().filter(|was| new.iter().all(|variant| variant.name != was.name));
+    details.extend(gone.map(|variant| format!("variant {} gone", variant.name)));
+    details
+}
+
+fn values(old: &[(String, u64)], new: &[(String, u64)]) -> Vec<String> {
+    let mut details = Vec::new();
+    for (name, value) in new {
+        match old.iter().find(|(was, _)| was == name) {
+            None => details.push(format!("variant {name} = {value} new")),
+            Some((_, was)) if was != value => {
+                details.push(format!("variant {name}: {was} -> {value}"));
+            }
+            Some(_) => {}
+        }
+    }
+    let gone = old.iter().filter(|(was, _)| new.iter().all(|(name, _)| name != was));
+    details.extend(gone.map(|(name, value)| format!("variant {name} = {value} gone")));
+    details
+}
+
+fn methods(old: &[Method], new: &[Method]) -> Vec<String> {
+    let names = |methods: &[Method]| -> Vec<String> {
+        methods.iter().map(|method| method.name.clone()).collect()
+    };
+    let (old, new) = (names(old), names(new));
+    if old == new {
+        return Vec::new();
+    }
+    let mut details: Vec<_> = new
+        .iter()
+        .filter(|method| !old.contains(method))
+        .map(|method| format!("method {method} new"))
+        .collect();
+    let gone = old.iter().filter(|method| !new.contains(method));
+    details.extend(gone.map(|method| format!("method {method} gone")));
+    if details.is_empty() {
+        details.push(format!("methods in another order: {} -> {}", old.join(", "), new.join(", ")));
+    }
+    details
+}
+
+/// The parts that both sides have under one name.
+fn by_name<'a, T>(
+    old: &'a [T],
+    new: &'a [T],
+    name: fn(&T) -> &String,
+    ty: fn(&T) -> TypeId,
+) -> Vec<(&'a str, TypeId, TypeId)> {
+    let before: HashMap<&str, TypeId> =
+        old.iter().map(|part| (name(part).as_str(), ty(part))).collect();
+    new.iter()
+        .filter_map(|part| {
+            let old = before.get(name(part).as_str())?;
+            Some((name(part).as_str(), *old, ty(part)))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compare;
+    use crate::types::{Field, Graph, Kind, Type, TypeId};
+
+    struct Build(Graph);
+
+    impl Build {
+        fn add(&mut self, name: &str, size: u64, kind: Kind) -> TypeId {
+            let id = self.0.reserve();
+            self.0.define(
+                id,
+                Type {
+                    name: name.into(),
+                    size: Some(size),
+                    align: None,
+                    kind,
+                    parameters: Vec::new(),
+                },
+            );
+            id
+        }
+
+        fn base(&mut self, name: &str, size: u64) -> TypeId {
+            self.add(name, size, Kind::Base { encoding: 7 })
+        }
+    }
+
+    fn field(name: &str, offset: u64, ty: TypeId) -> Field {
+        Field { name: name.into(), offset, ty }
+    }
+
+    /// `fn(&mut World)`, where `World { players: *Player }` and `Player { hp, [mana], next: *Player }`.
+    fn world(mana: bool) -> (Graph, TypeId) {
+        let mut build = Build(Graph::default());
+        let number = build.base("u32", 4);
+        let player = build.0.reserve();
+        let to_player = build.add("*mut Player", 8, Kind::Pointer { target: Some(player) });
+        let mut fields = vec![field("hp", 0, number), field("next", 8, to_player)];
+        if mana {
+            fields.push(field("mana", 16, number));
+        }
+        let kind = Kind::Struct { fields };
+        let size = if mana { 24 } else { 16 };
+        build.0.define(
+            player,
+            Type {
+                name: "game::Player".into(),
+                size: Some(size),
+                align: Some(8),
+                kind,
+                parameters: Vec::new(),
+            },
+        );
+        let kind = Kind::Struct { fields: vec![field("players", 0, to_player)] };
+        let world = build.add("game::World", 8, kind);
+        let to_world = build.add("&mut game::World", 8, Kind::Pointer { target: Some(world) });
+        let kind = Kind::Function { arguments: vec![to_world], result: None };
+        let function = build.add("fn(&mut game::World)", 8, kind);
+        (build.0, function)
+    }
+
+    #[test]
+    fn a_recursive_type_is_equal_to_itself() {
+        let (old, new) = (world(false), world(false));
+        assert_eq!(compare((&old.0, old.1), (&new.0, new.1)), None);
+    }
+
+    #[test]
+    fn a_field_far_behind_pointers_is_found_and_told_with_the_way_to_it() {
+        let (old, new) = (world(false), world(true));
+        let difference = compare((&old.0, old.1), (&new.0, new.1)).unwrap();
+        assert_eq!(difference.title(), "Player (game::Player)");
+        assert_eq!(difference.details, ["field mana: u32 new at 16", "size 16 -> 24"]);
+        assert_eq!(difference.way(), "argument 1, &mut game::World -> players: *mut Player");
+    }
+}

@@ -1,0 +1,59 @@
+//! A difference between two types, in words.
+
+use std::fmt;
+
+/// What differs, where it is, and how it was reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    /// The type that differs, with its path.
+    pub(crate) ty: String,
+    /// What differs in it, one sentence each.
+    pub(crate) details: Vec<String>,
+    /// The way from the signature to it.
+    pub(crate) way: Vec<Step>,
+}
+
+/// One step from a type to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The n-th argument, of this type.
+    Argument { number: usize, ty: String },
+    /// The result, of this type.
+    Result { ty: String },
+    /// A field, of this type.
+    Field { name: String, ty: String },
+    /// A variant of an enum.
+    Variant { name: String },
+    /// A method of a trait.
+    Method { name: String },
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argument { number, ty } => write!(f, "argument {number}, {ty}"),
+            Self::Result { ty } => write!(f, "the result, {ty}"),
+            Self::Field { name, ty } => write!(f, "{name}: {ty}"),
+            Self::Variant { name } => write!(f, "{name}"),
+            Self::Method { name } => write!(f, "method {name}"),
+        }
+    }
+}
+
+impl Difference {
+    /// The type's own name, then its path where that says more.
+    pub(crate) fn title(&self) -> String {
+        let short = self.ty.rsplit_once("::").map_or(self.ty.as_str(), |(_, short)| short);
+        // A name with generics in it has `::` in its arguments; then the whole of it is shown.
+        if short == self.ty || self.ty.contains('<') {
+            self.ty.clone()
+        } else {
+            format!("{short} ({})", self.ty)
+        }
+    }
+
+    /// The way from the signature to the type.
+    pub(crate) fn way(&self) -> String {
+        self.way.iter().map(Step::to_string).collect::<Vec<_>>().join(" -> ")
+    }
+}

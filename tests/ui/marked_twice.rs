@@ -1,0 +1,9 @@
+use midair::hotpatch;
+
+#[hotpatch]
+#[hotpatch]
+fn update() {}
+
+fn main() {
+    update();
+}
