@@ -4,6 +4,7 @@
 //! before it is used, and what the loader would later touch is checked before it can.
 
 mod elf;
+mod fault;
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) mod foreign;
 mod mach;
@@ -12,6 +13,9 @@ mod pe;
 use std::fmt;
 
 use midair_arch::Machine;
+
+pub use self::fault::Fault;
+use self::fault::Table;
 
 /// The format of an executable file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,105 +100,6 @@ pub(crate) enum Binding {
     AskLoader,
 }
 
-/// Why a file is not a library that this process can load.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Fault {
-    /// It has no bytes.
-    #[error("it is empty")]
-    Empty,
-    /// It is no ELF, PE or Mach-O file at all.
-    #[error("it is not an executable format (it begins with {start:?})")]
-    NotExecutable {
-        /// Its first bytes, as text.
-        start: String,
-    },
-    /// It ends before its own tables say.
-    #[error("it is cut short: {what} needs {needs} bytes, the file has {has}")]
-    Truncated {
-        /// What lies beyond the end.
-        what: &'static str,
-        /// The size that the file would have to have at least, in bytes.
-        needs: u64,
-        /// The size that it has, in bytes.
-        has: u64,
-    },
-    /// The parser gave up.
-    #[error("its {format} tables are damaged: {reason}")]
-    Damaged {
-        /// The format of the file.
-        format: Format,
-        /// What the parser said.
-        reason: String,
-    },
-    /// A table of it contradicts another.
-    #[error("its tables contradict each other: {what}")]
-    Inconsistent {
-        /// What contradicts what.
-        what: &'static str,
-    },
-    /// It is for another system.
-    #[error("it is {found}, this process loads {}", Format::HOST)]
-    Format {
-        /// The format of the file.
-        found: Format,
-    },
-    /// It is for another processor.
-    #[error("it is for {found}, this process runs on {}", Machine::HOST)]
-    Machine {
-        /// The machine that the file is for.
-        found: Machine,
-    },
-    /// It is an executable, an object file or a core dump.
-    #[error("it is not a shared library")]
-    NotShared,
-    /// Part of it would be writable and executable at the same time.
-    #[error("it has a segment that is writable and executable")]
-    WritableAndExecutable,
-    /// It has no `midair` section.
-    #[error("it has no midair section")]
-    NoRecords,
-    /// It has no identity record, or more than one.
-    #[error("it holds {found} copies of midair where there must be one")]
-    Identities {
-        /// How many identity records there are.
-        found: usize,
-    },
-    /// It holds files for several machines.
-    #[error("it is a universal binary")]
-    Universal,
-}
-
-impl Fault {
-    pub(crate) const fn hint(&self) -> &'static str {
-        match self {
-            Self::Empty | Self::Truncated { .. } => {
-                "let the build finish; if it has, build again: the file on disk is not whole"
-            }
-            Self::Damaged { .. } | Self::Inconsistent { .. } => {
-                "build the library again: no linker that midair knows writes such a file"
-            }
-            Self::NotExecutable { .. } | Self::NotShared => {
-                "name the library that `cargo build` makes of a crate with \
-                 `crate-type = [\"cdylib\"]`"
-            }
-            Self::Format { .. } | Self::Machine { .. } => {
-                "build for this machine: leave out `--target`, or give the program's"
-            }
-            Self::WritableAndExecutable => "build without the linker option that makes it so",
-            Self::NoRecords => {
-                "mark at least one function with `#[hotpatch]`; if some are marked, see that the \
-                 feature or profile that switches it on is set, and that nothing strips the \
-                 section headers"
-            }
-            Self::Identities { .. } => {
-                "build the library with midair linked in once: `cargo tree -i midair` shows it"
-            }
-            Self::Universal => "extract this machine's part with `lipo -thin`",
-        }
-    }
-}
-
 /// Checks that `bytes` are a whole library of one of the three formats and finds its records.
 ///
 /// # Errors
@@ -226,10 +131,4 @@ fn part<'a>(bytes: &'a [u8], offset: u64, len: u64, what: &'static str) -> Resul
         return Err(Fault::Truncated { what, needs, has: bytes.len() as u64 });
     }
     Ok(&bytes[offset as usize..needs as usize])
-}
-
-fn text(bytes: &[u8], what: &'static str) -> Result<String, Fault> {
-    let text = std::ffi::CStr::from_bytes_until_nul(bytes);
-    let text = text.map_err(|_| Fault::Inconsistent { what })?;
-    Ok(text.to_string_lossy().into_owned())
 }
