@@ -248,7 +248,6 @@ pub(crate) mod tests {
 
     use super::signature_text;
     use crate::check::Checked;
-    use crate::marking::Marking;
     use crate::owner::Owner;
     use crate::parse::item::Item;
 
