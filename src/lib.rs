@@ -21,6 +21,7 @@
 //! | to know in a constructor or `DllMain` whether this is a patch | [`is_hotpatched`] |
 //! | another artifact or policy | [`Runtime::builder`] |
 //! | to patch when you say so | [`reload`] |
+//! | to know what a file says of itself, and whether it would fit | [`inspect`] |
 //! | to know what happened | [`on_patch`], [`on_refusal`], [`wait_for_patch`], [`Report`] |
 //!
 //! # What a call costs
@@ -40,6 +41,7 @@
 //! | `auto` | yes | the first call of a hot function starts the runtime |
 //! | `watch` (alias `watcher`) | yes | the build output is followed |
 //! | `debuginfo` | yes | types are compared field by field where both sides have debug info |
+//! | `disassembly` | no | `inspect` shows the machine code of two editions side by side |
 
 mod artifact;
 mod connection;
@@ -52,6 +54,7 @@ mod environment;
 mod error;
 mod format;
 mod identity;
+pub mod inspect;
 mod load;
 mod manifest;
 mod notice;
@@ -64,6 +67,7 @@ mod start;
 mod table;
 #[cfg(feature = "debuginfo")]
 mod types;
+mod verdict;
 #[cfg(feature = "watch")]
 mod watch;
 

@@ -10,6 +10,7 @@ use midair_trampolines::text::crate_of;
 
 use crate::error::Error;
 use crate::format::{self, Allocator, Binding, Container, Fault, Format};
+use crate::verdict::Build;
 
 /// What an artifact says of itself.
 #[derive(Clone, Debug)]
@@ -72,6 +73,21 @@ impl Manifest {
     /// The shared standard library that it asks for, if it does not bring its own.
     pub(crate) fn shared_std(&self) -> Option<&str> {
         shared_std(&self.container.needed)
+    }
+
+    /// By which rules it was built.
+    pub(crate) fn build(&self) -> Build<'_> {
+        Build { identity: &self.identity, shared_std: self.shared_std() }
+    }
+
+    /// Where the record of `function` stands, before loading.
+    pub(crate) fn address_of(&self, function: &Function) -> u64 {
+        self.section.1 + function.offset as u64
+    }
+
+    /// What its file is, as far as it was checked.
+    pub(crate) fn container(&self) -> &Container {
+        &self.container
     }
 
     /// The global allocator that it brings.

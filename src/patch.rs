@@ -6,17 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use midair_trampolines::function::Function;
-use midair_trampolines::shape::{Shape, UNSIZED};
 
 use crate::Missing;
 use crate::artifact::Artifact;
 use crate::deep::{self, Answer, Known};
 use crate::domain::Settings;
-use crate::error::{Error, Rule};
-use crate::format::Allocator;
+use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::registry::{Live, LiveImage, Registry};
 use crate::report::{Depth, FunctionReport, Mismatch, Outcome};
+use crate::verdict::{self, Build, differing_rules};
 
 /// An artifact that was compared with the running program and fits.
 #[derive(Debug)]
@@ -134,37 +133,14 @@ impl Reach {
 }
 
 fn check_identity(path: &Path, manifest: &Manifest, image: &LiveImage) -> Result<(), Error> {
-    let (new, old) = (&manifest.identity, &image.identity);
-    let own = "a copy of its own".to_owned();
-    let std = |name: Option<&str>| name.map_or_else(|| own.clone(), str::to_owned);
-    let rules = [
-        (Rule::Compiler, old.rustc.clone(), new.rustc.clone()),
-        (Rule::Target, old.target.clone(), new.target.clone()),
-        (Rule::Features, abi_features(&old.features), abi_features(&new.features)),
-        (Rule::Panic, old.panic.to_string(), new.panic.to_string()),
-        (Rule::Std, std(image.shared_std.as_deref()), std(manifest.shared_std())),
-    ];
-    for (what, running, artifact) in rules {
-        if running != artifact {
-            return Err(Error::Identity { path: path.to_owned(), what, running, artifact });
+    let old = Build { identity: &image.identity, shared_std: image.shared_std.as_deref() };
+    let differing = differing_rules(old, manifest.build(), manifest.allocator());
+    match differing.into_iter().next() {
+        None => Ok(()),
+        Some((what, running, artifact)) => {
+            Err(Error::Identity { path: path.to_owned(), what, running, artifact })
         }
     }
-    if manifest.allocator() == Allocator::Own {
-        return Err(Error::Identity {
-            path: path.to_owned(),
-            what: Rule::Allocator,
-            running: "the one that is in use".to_owned(),
-            artifact: "another copy of one that is not the system's".to_owned(),
-        });
-    }
-    Ok(())
-}
-
-/// The features that decide in which registers arguments travel.
-fn abi_features(features: &str) -> String {
-    const ABI: [&str; 8] = ["soft-float", "x87", "sse", "sse2", "avx", "avx512f", "neon", "sve"];
-    let found: BTreeSet<_> = features.split(',').filter(|name| ABI.contains(name)).collect();
-    found.into_iter().collect::<Vec<_>>().join(",")
 }
 
 /// An artifact beside the program.
@@ -220,31 +196,15 @@ impl Comparison<'_> {
         if images.len() != lives.len() {
             return (Outcome::Refused(Mismatch::Ambiguous), Depth::Shallow);
         }
-        // What the types are decides; where one side does not know them, what they are called and
-        // how large they are.
         let mut depth = Depth::DebugInfo;
         let mut compared = false;
         for live in lives {
-            let shallow = mismatch(&live.function, new);
-            match self.deep(live, new) {
-                Some(Answer::Different(mismatch)) => {
-                    return (Outcome::Refused(mismatch), Depth::DebugInfo);
-                }
-                Some(Answer::Same) => {
-                    compared = true;
-                    if let Some(mismatch) = shallow.filter(|_| !only_spelling(&live.function, new))
-                    {
-                        return (Outcome::Refused(mismatch), Depth::DebugInfo);
-                    }
-                }
-                Some(Answer::Unknown) => {
-                    depth = Depth::Shallow;
-                    if let Some(mismatch) = shallow {
-                        return (Outcome::Refused(mismatch), Depth::Shallow);
-                    }
-                }
-                // An edition between: what it was compared with then is compared with now.
-                None => {}
+            // An edition between: what it was compared with then is compared with now.
+            let Some(answer) = self.deep(live, new) else { continue };
+            match verdict::compare(&live.function, new, answer) {
+                (Some(mismatch), depth) => return (Outcome::Refused(mismatch), depth),
+                (None, Depth::Shallow) => depth = Depth::Shallow,
+                (None, _) => compared = true,
             }
         }
         (Outcome::Retargeted, if compared { depth } else { Depth::Shallow })
@@ -254,7 +214,7 @@ impl Comparison<'_> {
     fn deep(&self, live: &Live, new: &Function) -> Option<Answer> {
         let image = &self.registry.images()[live.image];
         let known = image.types.as_ref()?;
-        let address = self.manifest.section.1 + new.offset as u64;
+        let address = self.manifest.address_of(new);
         Some(known.compare(image.address_of(&live.function), self.types, address))
     }
 }
@@ -264,74 +224,4 @@ fn current<'a>(lives: &[&'a Live]) -> Option<&'a Live> {
     let target = lives.first()?.head.slot().target();
     let runs = |live: &&&Live| live.head.body() == target;
     lives.iter().find(runs).or_else(|| lives.first()).copied()
-}
-
-/// Whether two signatures whose types are the same differ in how these are written alone: an alias,
-/// a path. Words before the arguments, their number, and what lifetimes tie are no spelling.
-fn only_spelling(old: &Function, new: &Function) -> bool {
-    let words = |signature: &str| signature.split_once("fn(").map(|(words, _)| words.to_owned());
-    let places = |function: &Function| -> BTreeSet<u32> {
-        function.types.iter().map(|(_, shape)| shape.place).collect()
-    };
-    let tied = |signature: &str| signature.contains('\'');
-    words(&old.signature) == words(&new.signature)
-        && places(old) == places(new)
-        && !tied(&old.signature)
-        && !tied(&new.signature)
-}
-
-fn mismatch(old: &Function, new: &Function) -> Option<Mismatch> {
-    if old.signature != new.signature || old.types.len() != new.types.len() {
-        return Some(Mismatch::Signature {
-            old: old.signature.clone(),
-            new: new.signature.clone(),
-        });
-    }
-    let changed = || old.types.iter().zip(&new.types).filter(|(old, new)| !old.1.same(&new.1));
-    // A pointer's shape changes with what it leads to; the type to name is the one that is itself
-    // another size.
-    let itself = changed().find(|(old, new)| extents(&old.1) != extents(&new.1));
-    let (old_type, new_type) = itself.or_else(|| changed().next())?;
-    Some(Mismatch::Layout {
-        place: new_type.1.place,
-        ty: new_type.0.clone(),
-        old: extent(&old_type.1, &new_type.1),
-        new: extent(&new_type.1, &old_type.1),
-    })
-}
-
-fn extents(shape: &Shape) -> (u64, u32) {
-    (shape.size, shape.align)
-}
-
-/// The numbers of `shape` that differ from those of `other`.
-fn extent(shape: &Shape, other: &Shape) -> String {
-    let part = |what: &str, size: u64, align: u32| match size {
-        UNSIZED => format!("{what}unsized"),
-        _ => format!("{what}size {size}, align {align}"),
-    };
-    if extents(shape) == extents(other) {
-        return part("behind it ", shape.inner_size, shape.inner_align);
-    }
-    part("", shape.size, shape.align)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{abi_features, extent};
-    use midair_trampolines::shape::Shape;
-
-    #[test]
-    fn only_features_that_change_calls_are_compared() {
-        assert_eq!(abi_features("fxsr,sse,sse2,x87"), abi_features("x87,sse2,sse,popcnt"));
-        assert_ne!(abi_features("sse,sse2"), abi_features("avx,sse,sse2"));
-    }
-
-    #[test]
-    fn an_extent_names_what_differs() {
-        let old = Shape::new(1, Some((8, 8)), Some((16, 8)));
-        let new = Shape::new(1, Some((8, 8)), Some((24, 8)));
-        assert_eq!(extent(&old, &new), "behind it size 16, align 8");
-        assert_eq!(extent(&new, &old), "behind it size 24, align 8");
-    }
 }

@@ -205,7 +205,7 @@ impl fmt::Display for Mismatch {
 }
 
 /// A normalised signature with the spaces that people write.
-fn spaced(signature: &str) -> String {
+pub(crate) fn spaced(signature: &str) -> String {
     signature.replace(',', ", ").replace("->", " -> ")
 }
 

@@ -3,6 +3,10 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "disassembly")]
+mod disassembly;
 mod machine;
 
+#[cfg(feature = "disassembly")]
+pub use disassembly::{Instruction, Reference, disassemble};
 pub use machine::Machine;

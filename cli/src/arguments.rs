@@ -1,12 +1,14 @@
 //! The command line: raw arguments in, one [`Config`] out.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use midair::Missing;
 
-use crate::config::{Command, Config};
-use crate::demo;
+use crate::config::{Command, Config, Output};
 use crate::exit::Exit;
+use crate::{check, demo, diff, inspect};
 
 /// Who started this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +71,95 @@ enum Verb {
     /// minute), and leaves nothing behind.
     #[command(verbatim_doc_comment)]
     Demo(DemoArguments),
+    /// Show what a library says of itself, without loading it.
+    ///
+    /// By which rules it was built, its hot functions with their types and hashes, how
+    /// deep these types are known, how large it is, and what about it may surprise
+    /// whoever patches with it. ELF, PE and Mach-O files of any machine are read, and
+    /// nothing in them is run.
+    ///
+    /// Exit codes: 0 shown; 1 the file cannot be read or is no library of midair's.
+    #[command(verbatim_doc_comment)]
+    Inspect(InspectArguments),
+    /// Tell whether a program that runs OLD would take NEW.
+    ///
+    /// Function by function: same, body changed, signature changed, layout changed,
+    /// new, gone; and the rules of the build: compiler, target, features, panic
+    /// strategy, std, allocator. The running program's own check is the same one.
+    /// Nothing is loaded or run. With debug info on both sides (ELF), types are
+    /// compared field by field.
+    ///
+    /// Exit codes: 0 it would be taken; 4 it would be taken and changes nothing; 5 it
+    /// would be refused; 1 a file cannot be read, or OLD is no library of midair's.
+    #[command(verbatim_doc_comment)]
+    Check(CheckArguments),
+    /// Show the machine code of a hot function in two editions, side by side.
+    ///
+    /// Changed instructions are marked: `|` differs, `<` is gone, `>` is new. What an
+    /// instruction refers to is shown by name, or as section and offset, constants by
+    /// their value, jumps inside the function as <local N>; so code that merely moved
+    /// reads as equal. Only the body is shown, not what it calls. x86_64 in ELF files
+    /// with a symbol table.
+    ///
+    /// Exit codes: 0 the code differs; 4 it is the same; 1 it cannot be shown.
+    #[command(verbatim_doc_comment)]
+    Diff(DiffArguments),
+}
+
+#[derive(Debug, Args)]
+struct InspectArguments {
+    /// The library
+    file: PathBuf,
+    #[command(flatten)]
+    format: FormatArguments,
+}
+
+#[derive(Debug, Args)]
+struct CheckArguments {
+    /// The library that the program runs
+    old: PathBuf,
+    /// The library that it might get
+    new: PathBuf,
+    /// What to make of a function that NEW lacks
+    #[arg(long, value_enum, default_value = "refuse")]
+    missing: Gone,
+    #[command(flatten)]
+    format: FormatArguments,
+}
+
+#[derive(Debug, Args)]
+struct DiffArguments {
+    /// The library with the old code
+    old: PathBuf,
+    /// The library with the new code
+    new: PathBuf,
+    /// The function, in full (`game::World::update`) or by its last segments
+    function: String,
+    #[command(flatten)]
+    format: FormatArguments,
+}
+
+#[derive(Debug, Args)]
+struct FormatArguments {
+    /// For whom to write: a person, or a script
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    /// For a person; in colour on a terminal, unless NO_COLOR is set
+    Text,
+    /// One JSON object in one line
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Gone {
+    /// Refuse NEW
+    Refuse,
+    /// Let its old code go on
+    Keep,
 }
 
 #[derive(Debug, Args)]
@@ -83,10 +174,41 @@ struct DemoArguments {
 
 impl Midair {
     fn config(self) -> Config {
-        let Verb::Demo(DemoArguments { keep, interactive }) = self.verb;
+        let command = match self.verb {
+            Verb::Demo(arguments) => Command::Demo(arguments.options()),
+            Verb::Inspect(InspectArguments { file, format }) => {
+                Command::Inspect(inspect::Options { file, output: format.output() })
+            }
+            Verb::Check(CheckArguments { old, new, missing, format }) => {
+                let missing = match missing {
+                    Gone::Refuse => Missing::Refuse,
+                    Gone::Keep => Missing::Keep,
+                };
+                Command::Check(check::Options { old, new, missing, output: format.output() })
+            }
+            Verb::Diff(DiffArguments { old, new, function, format }) => {
+                Command::Diff(diff::Options { old, new, function, output: format.output() })
+            }
+        };
+        Config { command }
+    }
+}
+
+impl DemoArguments {
+    fn options(self) -> demo::Options {
+        let Self { keep, interactive } = self;
         let afterwards = if keep { demo::Afterwards::Keep } else { demo::Afterwards::Remove };
         let editor = if interactive { demo::Editor::Person } else { demo::Editor::Script };
-        Config { command: Command::Demo(demo::Options { afterwards, editor }) }
+        demo::Options { afterwards, editor }
+    }
+}
+
+impl FormatArguments {
+    fn output(self) -> Output {
+        match self.format {
+            Format::Text => Output::Text,
+            Format::Json => Output::Json,
+        }
     }
 }
 
@@ -100,9 +222,10 @@ mod tests {
 
     fn demo(invocation: Invocation, words: &[&str]) -> Options {
         let words = words.iter().map(OsString::from);
-        let Command::Demo(options) =
-            parse(invocation, words).expect("these are understood").command;
-        options
+        match parse(invocation, words).expect("these are understood").command {
+            Command::Demo(options) => options,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What can go wrong in a command, how a person is told, and how the program then ends.
 
+use std::borrow::Cow;
 use std::error::Error as _;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
@@ -7,7 +8,11 @@ use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use midair::ErrorKind;
+use midair::inspect::CodeError;
+
 use crate::exit::Exit;
+use crate::screen::harmless;
 
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +57,15 @@ pub(crate) enum Error {
     /// The program's state was lost.
     #[error("the program's count was {before} before the change and {after} after it")]
     StateLost { before: u64, after: u64, said: Vec<String> },
+    /// A library could not be read.
+    #[error(transparent)]
+    Library(midair::Error),
+    /// The library that might become a patch could not be read.
+    #[error(transparent)]
+    Candidate(midair::Error),
+    /// The code of a function could not be shown.
+    #[error(transparent)]
+    Code(CodeError),
 }
 
 impl Error {
@@ -61,18 +75,22 @@ impl Error {
         let _ = io::stderr().write_all(self.text().as_bytes());
         match self {
             Self::Refused { .. } => Exit::Refused,
+            Self::Candidate(error) => match error.kind() {
+                ErrorKind::Artifact | ErrorKind::Records | ErrorKind::NoFunctions => Exit::Refused,
+                _ => Exit::Failure,
+            },
             _ => Exit::Failure,
         }
     }
 
     /// The error, its causes, what the program or cargo said last, and the next step.
     fn text(&self) -> String {
-        let mut text = format!("error: {self}\n");
+        let mut text = format!("error: {}\n", harmless(&self.to_string()));
         // The source of `Output` says no more than that somebody closed the pipe.
         let mut cause = self.source();
         while let Some(next) = cause {
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "  because: {next}");
+            let _ = writeln!(text, "  because: {}", harmless(&next.to_string()));
             cause = next.source();
         }
         if let Some((who, said)) = self.said() {
@@ -80,6 +98,9 @@ impl Error {
             for line in said {
                 let _ = writeln!(text, "    {line}");
             }
+        }
+        for candidate in self.candidates() {
+            let _ = writeln!(text, "  {}", harmless(candidate));
         }
         if let Some(hint) = self.hint() {
             let _ = writeln!(text, "hint: {hint}");
@@ -100,7 +121,25 @@ impl Error {
         (!said.is_empty()).then_some((who, said))
     }
 
-    fn hint(&self) -> Option<&'static str> {
+    /// The functions that may have been meant.
+    fn candidates(&self) -> &[String] {
+        match self {
+            Self::Code(
+                CodeError::Unknown { candidates, .. } | CodeError::Ambiguous { candidates, .. },
+            ) => &candidates[..candidates.len().min(CANDIDATES)],
+            _ => &[],
+        }
+    }
+
+    fn hint(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Library(error) | Self::Candidate(error) => Some(error.hint().into()),
+            Self::Code(error) => code_hint(error).map(Cow::Borrowed),
+            _ => self.demo_hint().map(Cow::Borrowed),
+        }
+    }
+
+    fn demo_hint(&self) -> Option<&'static str> {
         match self {
             Self::File { .. } | Self::TemporaryFolder { .. } => {
                 Some("see that the disk is not full; TMPDIR names another temporary folder")
@@ -121,10 +160,27 @@ impl Error {
                 "`midair demo --keep` leaves the project, so that you can look for the reason; \
                  please report it",
             ),
-            Self::Output(_) | Self::Interrupted | Self::NoProgram { .. } => None,
+            _ => None,
         }
     }
 }
+
+fn code_hint(error: &CodeError) -> Option<&'static str> {
+    match error {
+        CodeError::Unknown { .. } => Some("name one of the functions above, or its last segments"),
+        CodeError::Ambiguous { .. } => Some("name more of its segments"),
+        CodeError::Unsupported { .. } => {
+            Some("`midair check` compares files of every machine and format, without their code")
+        }
+        CodeError::Endless { .. } => {
+            Some("build without `strip`: the symbol table says where a function ends")
+        }
+        _ => None,
+    }
+}
+
+/// The most functions that an error names.
+const CANDIDATES: usize = 40;
 
 #[cfg(test)]
 mod tests {

@@ -50,6 +50,29 @@ impl Screen {
         self.line(painted)
     }
 
+    /// Writes one line of text that a file may have brought: nothing in it commands the terminal.
+    pub(crate) fn plain(&mut self, text: &str) -> io::Result<()> {
+        self.line(harmless(text))
+    }
+
+    /// The same, for what need not be read.
+    pub(crate) fn faint(&mut self, text: &str) -> io::Result<()> {
+        self.pieces(&[(Style::Faint, text)])
+    }
+
+    /// Writes one line that begins with a word in `style`.
+    pub(crate) fn marked(&mut self, style: Style, word: &str, text: &str) -> io::Result<()> {
+        let word = self.paint(style, &format!("{word:<MARK$}"));
+        self.line(format!("  {word}{}", harmless(text)))
+    }
+
+    /// Writes one line of several pieces, each in its style.
+    pub(crate) fn pieces(&mut self, pieces: &[(Style, &str)]) -> io::Result<()> {
+        let paint = |(style, text): &(Style, &str)| self.paint(*style, &harmless(text));
+        let line: String = pieces.iter().map(paint).collect();
+        self.line(line.trim_end())
+    }
+
     /// Writes an empty line and a heading.
     pub(crate) fn title(&mut self, text: impl AsRef<str>) -> io::Result<()> {
         self.line("")?;
@@ -59,7 +82,7 @@ impl Screen {
     /// Writes `text` in `style`, broken into lines, each after `indent`.
     pub(crate) fn paragraph(&mut self, style: Style, indent: &str, text: &str) -> io::Result<()> {
         for line in wrapped(text, WIDTH - indent.len()) {
-            self.styled(style, format!("{indent}{line}"))?;
+            self.styled(style, format!("{indent}{}", harmless(&line)))?;
         }
         Ok(())
     }
@@ -126,6 +149,18 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// `text` with control characters spelt out.
+pub(crate) fn harmless(text: &str) -> String {
+    let spell = |letter: char| match letter {
+        _ if letter.is_control() => letter.escape_default().to_string(),
+        _ => letter.to_string(),
+    };
+    text.chars().map(spell).collect()
+}
+
+/// The room that the word before a line takes.
+const MARK: usize = 19;
+
 /// Fits every terminal that anybody has.
 const WIDTH: usize = 78;
 
@@ -133,7 +168,12 @@ const WHEEL: [char; 4] = ['|', '/', '-', '\\'];
 
 #[cfg(test)]
 mod tests {
-    use super::wrapped;
+    use super::{harmless, wrapped};
+
+    #[test]
+    fn nothing_commands_the_terminal() {
+        assert_eq!(harmless("a\u{1b}[2Jb\u{9b}"), "a\\u{1b}[2Jb\\u{9b}");
+    }
 
     #[test]
     fn lines_break_between_words_and_nowhere_else() {

@@ -73,6 +73,16 @@ impl Known {
         }
     }
 
+    /// Why nothing deep is known of the function whose record stands at `address` in the file;
+    /// `None` when it is known.
+    pub(crate) fn shallow(&self, address: u64) -> Option<String> {
+        match self.types() {
+            Err(absent) => Some(absent.to_string()),
+            Ok(types) if types.functions.contains_key(&address) => None,
+            Ok(_) => Some("its debug info does not tell of this function".to_owned()),
+        }
+    }
+
     /// The types, read now if they have not been.
     pub(crate) fn types(&self) -> &Result<FunctionTypes, Absent> {
         self.types.get_or_init(|| {

@@ -32,4 +32,8 @@ impl Known {
     pub(crate) fn compare(&self, _old: u64, _other: &Self, _new: u64) -> Answer {
         Answer::Unknown
     }
+    /// Why nothing deep is known of the function whose record stands at `address` in the file.
+    pub(crate) fn shallow(&self, _address: u64) -> Option<String> {
+        Some("midair was built without the feature `debuginfo`".to_owned())
+    }
 }

@@ -154,6 +154,9 @@ impl<TYPES, const SHAPES: usize, const TEXT: usize> FunctionRecord<TYPES, SHAPES
     }
 }
 
+/// Offset of the address of the user's code from the start of a function record, in bytes.
+pub const BODY_OFFSET: usize = std::mem::offset_of!(FunctionHead, body);
+
 const fn signature_hash(signature: &str) -> u64 {
     Hash::new().bytes(signature.as_bytes()).finish()
 }

@@ -1,0 +1,139 @@
+//! `midair check`: would a program that runs one library take another?
+
+use std::path::{Path, PathBuf};
+
+use midair::inspect::{Comparison, Library, Verdict, compare};
+use midair::{Depth, FunctionReport, Mismatch, Missing, Outcome};
+
+use crate::config::Output;
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::json::Json;
+use crate::screen::{Screen, Style};
+
+/// What is to be compared, and how it is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) old: PathBuf,
+    pub(crate) new: PathBuf,
+    pub(crate) missing: Missing,
+    pub(crate) output: Output,
+}
+
+/// Compares the two, and says by its exit code what it comes to.
+pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<Exit, Error> {
+    let old = Library::open(&options.old).map_err(Error::Library)?;
+    let new = Library::open(&options.new).map_err(Error::Candidate)?;
+    let comparison = compare(&old, &new, options.missing);
+    match options.output {
+        Output::Json => screen.line(json(options, &comparison).to_string())?,
+        Output::Text => text(&options.new, &comparison, screen)?,
+    }
+    Ok(match comparison.verdict() {
+        Verdict::Identical => Exit::Nothing,
+        Verdict::Acceptable => Exit::Success,
+        _ => Exit::Refused,
+    })
+}
+
+fn text(new: &Path, comparison: &Comparison, screen: &mut Screen) -> Result<(), Error> {
+    for rule in &comparison.rules {
+        screen.marked(
+            Style::Old,
+            "refused",
+            &format!("{} was {}, is {}", rule.rule, rule.old, rule.new),
+        )?;
+    }
+    if comparison.is_foreign() {
+        screen.marked(Style::Old, "refused", "the two have no hot function in common")?;
+    }
+    for report in &comparison.functions {
+        let (status, style) = status(report);
+        screen.marked(style, status, &report.name)?;
+        if let Outcome::Refused(mismatch) = &report.outcome {
+            screen.paragraph(Style::Old, "    ", &mismatch.to_string())?;
+        }
+    }
+    screen.line("")?;
+    screen.plain(&summary(new, comparison))?;
+    Ok(())
+}
+
+/// One word for what happened to a function, and how it looks.
+fn status(report: &FunctionReport) -> (&'static str, Style) {
+    match &report.outcome {
+        Outcome::Retargeted if report.body_changed => ("body changed", Style::New),
+        Outcome::Retargeted => ("same", Style::Faint),
+        Outcome::New => ("new", Style::New),
+        Outcome::Missing => ("gone", Style::Faint),
+        Outcome::Refused(Mismatch::Signature { .. }) => ("signature changed", Style::Old),
+        Outcome::Refused(Mismatch::Missing) => ("gone", Style::Old),
+        Outcome::Refused(Mismatch::Ambiguous) => ("ambiguous", Style::Old),
+        Outcome::Refused(_) => ("layout changed", Style::Old),
+        _ => ("unknown", Style::Old),
+    }
+}
+
+fn summary(new: &Path, comparison: &Comparison) -> String {
+    let compared = |depth: Depth| {
+        let taken = |report: &&FunctionReport| report.outcome == Outcome::Retargeted;
+        let reports = comparison.functions.iter().filter(taken);
+        reports.filter(|report| report.checked == depth).count()
+    };
+    let (deep, shallow) = (compared(Depth::DebugInfo), compared(Depth::Shallow));
+    let how = match (deep, shallow) {
+        (_, 0) => "all types were compared field by field",
+        (0, _) => "types were compared by size and alignment only",
+        _ => "some types were compared by size and alignment only",
+    };
+    let new = new.display();
+    let changed = comparison.functions.iter().any(|report| report.body_changed);
+    match comparison.verdict() {
+        Verdict::Identical => format!("{new} is the same, byte by byte, as far as it is loaded"),
+        Verdict::Acceptable if changed => format!("{new} would be taken; {how}"),
+        Verdict::Acceptable => format!(
+            "{new} would be taken; {how}; no hot function changed itself, but other code or data \
+             of the library did"
+        ),
+        _ => format!("{new} would be refused, and the old code would go on"),
+    }
+}
+
+fn json(options: &Options, comparison: &Comparison) -> Json {
+    let verdict = match comparison.verdict() {
+        Verdict::Identical => "identical",
+        Verdict::Acceptable => "acceptable",
+        _ => "refused",
+    };
+    let rules = comparison.rules.iter().map(|rule| {
+        Json::Object(vec![
+            ("rule", rule.rule.to_string().into()),
+            ("old", rule.old.as_str().into()),
+            ("new", rule.new.as_str().into()),
+        ])
+    });
+    Json::Object(vec![
+        ("old", options.old.display().to_string().into()),
+        ("new", options.new.display().to_string().into()),
+        ("verdict", verdict.into()),
+        ("foreign", comparison.is_foreign().into()),
+        ("rules", Json::List(rules.collect())),
+        ("functions", Json::List(comparison.functions.iter().map(function).collect())),
+    ])
+}
+
+fn function(report: &FunctionReport) -> Json {
+    let because = match &report.outcome {
+        Outcome::Refused(mismatch) => Some(mismatch.to_string()),
+        _ => None,
+    };
+    let depth = if report.checked == Depth::DebugInfo { "debug-info" } else { "shallow" };
+    Json::Object(vec![
+        ("name", report.name.as_str().into()),
+        ("status", status(report).0.into()),
+        ("refused", because.is_some().into()),
+        ("because", because.into()),
+        ("body_changed", report.body_changed.into()),
+        ("depth", depth.into()),
+    ])
+}

@@ -1,0 +1,134 @@
+//! One file beside another: would the second be taken by a program that runs the first?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use midair_trampolines::function::Function;
+
+use super::Library;
+use crate::Missing;
+use crate::deep::Answer;
+use crate::error::Rule;
+use crate::report::{Depth, FunctionReport, Mismatch, Outcome};
+use crate::verdict::{self, differing_rules};
+
+/// What a program that runs one library would make of another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// The rules of the build that differ; each is a reason to refuse.
+    pub rules: Vec<RuleDifference>,
+    /// Every function of both, by name.
+    pub functions: Vec<FunctionReport>,
+    /// Whether all that would be loaded of both files is the same, byte by byte.
+    pub identical: bool,
+}
+
+/// A rule of the build that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RuleDifference {
+    /// Which.
+    pub rule: Rule,
+    /// As it was.
+    pub old: String,
+    /// As it would be.
+    pub new: String,
+}
+
+/// What a comparison comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// It would be taken, and change nothing.
+    Identical,
+    /// It would be taken.
+    Acceptable,
+    /// It would be refused.
+    Refused,
+}
+
+impl Comparison {
+    /// What it comes to.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let refused = |report: &FunctionReport| matches!(report.outcome, Outcome::Refused(_));
+        if !self.rules.is_empty() || self.is_foreign() || self.functions.iter().any(refused) {
+            Verdict::Refused
+        } else if self.identical {
+            Verdict::Identical
+        } else {
+            Verdict::Acceptable
+        }
+    }
+
+    /// Whether the two have no function in common.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        let one_sided = |report: &FunctionReport| {
+            matches!(
+                report.outcome,
+                Outcome::New | Outcome::Missing | Outcome::Refused(Mismatch::Missing)
+            )
+        };
+        self.functions.iter().all(one_sided)
+    }
+}
+
+/// Compares `new` with `old`, as a program that runs `old` would, before it loads anything.
+///
+/// Whether this machine could run either of them makes no difference.
+#[must_use]
+pub fn compare(old: &Library, new: &Library, missing: Missing) -> Comparison {
+    let rules =
+        differing_rules(old.manifest().build(), new.manifest().build(), new.manifest().allocator());
+    let rules = rules.into_iter().map(|(rule, old, new)| RuleDifference { rule, old, new });
+    let (ours, theirs) = (by_name(old), by_name(new));
+    let names: BTreeSet<_> = ours.keys().chain(theirs.keys()).copied().collect();
+    let report = |name: &str| {
+        let side = |functions: &BTreeMap<&str, Vec<_>>| functions.get(name).cloned();
+        let (ours, theirs) = (side(&ours).unwrap_or_default(), side(&theirs).unwrap_or_default());
+        let (outcome, checked, body_changed) = match (&ours[..], &theirs[..]) {
+            ([], [_]) => (Outcome::New, Depth::Shallow, true),
+            ([_, ..], []) if missing == Missing::Refuse => {
+                (Outcome::Refused(Mismatch::Missing), Depth::Shallow, false)
+            }
+            (_, []) => (Outcome::Missing, Depth::Shallow, false),
+            ([ours], [theirs]) => exchange((old, ours), (new, theirs)),
+            _ => (Outcome::Refused(Mismatch::Ambiguous), Depth::Shallow, true),
+        };
+        FunctionReport { name: name.to_owned(), outcome, checked, body_changed }
+    };
+    Comparison {
+        rules: rules.collect(),
+        functions: names.into_iter().map(report).collect(),
+        identical: loaded_bytes(old) == loaded_bytes(new),
+    }
+}
+
+fn by_name(library: &Library) -> BTreeMap<&str, Vec<&Function>> {
+    let mut functions: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
+    for function in &library.manifest().functions {
+        functions.entry(&function.name).or_default().push(function);
+    }
+    functions
+}
+
+fn exchange(old: (&Library, &Function), new: (&Library, &Function)) -> (Outcome, Depth, bool) {
+    let place =
+        |(library, function): (&Library, &Function)| library.manifest().address_of(function);
+    let deep = match (old.0.format(), new.0.format()) {
+        (crate::Format::Elf, crate::Format::Elf) => {
+            old.0.types().compare(place(old), new.0.types(), place(new))
+        }
+        _ => Answer::Unknown,
+    };
+    let (mismatch, depth) = verdict::compare(old.1, new.1, deep);
+    let outcome = mismatch.map_or(Outcome::Retargeted, Outcome::Refused);
+    (outcome, depth, old.1.body_hash != new.1.body_hash)
+}
+
+/// What would be loaded of a library: the header that says where the rest of the file is left out.
+fn loaded_bytes(library: &Library) -> &[u8] {
+    const HEADER: usize = 64;
+    library.bytes().get(HEADER..library.manifest().mapped()).unwrap_or_default()
+}
