@@ -99,7 +99,7 @@ mod tests {
                 "_ZN8lab_copy5value13__midair_body17hd0801d68c73374f4E",
                 "lab_copy::value::__midair_body",
             ),
-            ("_ZN4core3ptr9drop$LT$T$GT$17h0123456789abcdefE", "core::ptr::drop<T>"),
+            ("_ZN4core3ptr13drop$LT$T$GT$17h0123456789abcdefE", "core::ptr::drop<T>"),
             (
                 "_RNvNtNtCsjrHSEGnQ3l9_3std2io5stdio19OUTPUT_CAPTURE_USED.0",
                 "std::io::stdio::OUTPUT_CAPTURE_USED",

@@ -1,0 +1,96 @@
+//! `midair check`.
+
+use std::ffi::OsStr;
+
+use crate::lab::{FOREIGN, Said, edition, midair};
+
+fn check(old: impl AsRef<OsStr>, new: impl AsRef<OsStr>, more: &[&str]) -> Said {
+    let words = [OsStr::new("check"), old.as_ref(), new.as_ref()];
+    midair(words.into_iter().chain(more.iter().map(OsStr::new)))
+}
+
+fn statuses(said: &Said) -> Vec<String> {
+    let json = said.json();
+    let functions: &Vec<_> = json["functions"].get().unwrap();
+    let status = |function: &tinyjson::JsonValue| function["status"].get::<String>().cloned();
+    functions.iter().map(|function| status(function).unwrap()).collect()
+}
+
+#[test]
+fn the_same_file_changes_nothing() {
+    let said = check(edition("base"), edition("base"), &[]);
+    assert_eq!(said.code, Some(4), "{}", said.err);
+    said.shows(&["same               inspected_game::draw", "is the same, byte by byte"]);
+}
+
+#[test]
+fn a_changed_body_is_acceptable() {
+    let said = check(edition("base"), edition("body"), &[]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    said.shows(&["body changed       inspected_game::update", "would be taken"]);
+    let json = check(edition("base"), edition("body"), &["--format", "json"]);
+    assert_eq!(json.code, Some(0));
+    assert_eq!(statuses(&json), ["same", "same", "body changed"]);
+    assert_eq!(json.json()["verdict"].get::<String>().unwrap(), "acceptable");
+}
+
+#[test]
+fn a_changed_signature_is_refused_and_shown() {
+    let said = check(edition("base"), edition("signature"), &[]);
+    assert_eq!(said.code, Some(5), "{}", said.err);
+    said.shows(&[
+        "signature changed  inspected_game::menu::draw",
+        "`fn(u32) -> u64`",
+        "would be refused",
+    ]);
+    let json = check(edition("base"), edition("signature"), &["--format=json"]);
+    assert_eq!((json.code, statuses(&json)[1].as_str()), (Some(5), "signature changed"));
+}
+
+#[test]
+fn a_field_that_came_behind_a_pointer_is_refused_and_named() {
+    let said = check(edition("types"), edition("types layout"), &[]);
+    assert_eq!(said.code, Some(5), "{}", said.err);
+    let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("layout changed inspected_game::update"), "{words}");
+    assert!(words.contains("Player (inspected_game::Player)"), "{words}");
+    assert!(words.contains("mana") && words.contains("reached through"), "{words}");
+}
+
+#[test]
+fn functions_come_and_go() {
+    let said = check(edition("base"), edition("names"), &["--format=json"]);
+    assert_eq!((said.code, statuses(&said)), (Some(5), words(&["same", "gone", "new", "same"])));
+    let kept = check(edition("base"), edition("names"), &["--format=json", "--missing=keep"]);
+    assert_eq!((kept.code, statuses(&kept)), (Some(0), words(&["same", "gone", "new", "same"])));
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+#[test]
+fn libraries_of_other_systems_are_compared_by_their_records() {
+    let folder = tempfile::tempdir().unwrap();
+    for foreign in FOREIGN {
+        let library = foreign.library(folder.path());
+        let same = check(&library, &library, &[]);
+        assert_eq!(same.code, Some(4), "{}: {}", foreign.target, same.err);
+        // The records are those of the base edition.
+        let other = check(&library, edition("signature"), &["--format=json"]);
+        assert_eq!((other.code, statuses(&other)[1].as_str()), (Some(5), "signature changed"));
+    }
+}
+
+#[test]
+fn the_old_file_is_the_askers_matter_and_the_new_one_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = folder.path().join("broken.so");
+    std::fs::write(&broken, &std::fs::read(edition("base")).unwrap()[..5_000]).unwrap();
+    let old = check(&broken, edition("base"), &[]);
+    let new = check(edition("base"), &broken, &[]);
+    assert_eq!((old.code, new.code), (Some(1), Some(5)));
+    assert!(new.err.contains("it is cut short"), "{}", new.err);
+    assert_eq!(check(edition("base"), "/nowhere.so", &[]).code, Some(1));
+    assert_eq!(midair(["check", "one"]).code, Some(2));
+}
