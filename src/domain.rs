@@ -13,7 +13,6 @@ use midair_trampolines::os;
 use midair_trampolines::section::Section;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
-use crate::Missing;
 use crate::artifact::{Artifact, Stamp};
 use crate::copies::Copies;
 use crate::error::Error;
@@ -22,6 +21,7 @@ use crate::notice;
 use crate::patch::Patch;
 use crate::registry::Registry;
 use crate::report::{Report, Timings};
+use crate::{Missing, Require};
 
 /// The state of the one runtime.
 pub(crate) struct Domain {
@@ -65,6 +65,7 @@ struct Transaction {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) missing: Missing,
+    pub(crate) require: Require,
     pub(crate) copies: Option<PathBuf>,
 }
 

@@ -392,6 +392,10 @@ fn refusal_hint(functions: &[FunctionReport]) -> String {
             "bring the function back, restart the program, or let old code \
              go on with `midair::Runtime::builder().missing(midair::Missing::Keep)`"
         }
+        Some(Mismatch::Shallow { .. }) => {
+            "build both with debug info (`debug = 2` in the profile), \
+             or allow less with `midair::Runtime::builder().require(midair::Require::Any)`"
+        }
         Some(Mismatch::Ambiguous) => {
             "mark the whole `impl` block with `#[hotpatch]`, or give the functions different names"
         }

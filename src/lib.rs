@@ -76,12 +76,12 @@ mod watch;
 pub mod __private;
 
 pub use error::{Error, ErrorKind, Rule};
-pub use format::{Allocator, Fault, Format};
+pub use format::{Allocator, Fault, Format, Table};
 pub use identity::is_hotpatched;
 pub use midair_macros::hotpatch;
 pub use report::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
 pub use runtime::{
-    Missing, Runtime, RuntimeBuilder, Watch, generation, on_patch, on_refusal, reload,
+    Missing, Require, Runtime, RuntimeBuilder, Watch, generation, on_patch, on_refusal, reload,
     wait_for_patch,
 };
 

@@ -110,16 +110,6 @@ impl Manifest {
         self.offset + self.identity.offset + SEED_OFFSET
     }
 
-    /// The crates of its functions.
-    #[cfg(feature = "debuginfo")]
-    pub(crate) fn crates(&self) -> Vec<String> {
-        let mut crates: Vec<_> =
-            self.functions.iter().map(|function| crate_of(&function.name).to_owned()).collect();
-        crates.sort_unstable();
-        crates.dedup();
-        crates
-    }
-
     /// The crate of its first function.
     pub(crate) fn crate_name(&self) -> &str {
         self.functions.first().map_or("", |function| crate_of(&function.name))

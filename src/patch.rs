@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use midair_trampolines::function::Function;
 
-use crate::Missing;
 use crate::artifact::Artifact;
 use crate::deep::{self, Answer, Known};
 use crate::domain::Settings;
@@ -16,6 +15,7 @@ use crate::manifest::Manifest;
 use crate::registry::{Live, LiveImage, Registry};
 use crate::report::{Depth, FunctionReport, Mismatch, Outcome};
 use crate::verdict::{self, Build, differing_rules};
+use crate::{Missing, Require};
 
 /// An artifact that was compared with the running program and fits.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Patch {
         }
         let types = deep::of_artifact(artifact.bytes(), manifest);
         let comparison = Comparison { manifest, registry, reach: &reach, types: &types };
-        let functions = comparison.verdicts(settings.missing);
+        let functions = comparison.verdicts(settings);
         if functions.iter().any(|function| matches!(function.outcome, Outcome::Refused(_))) {
             return Err(Error::Refused { path: path.to_owned(), functions });
         }
@@ -152,7 +152,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn verdicts(&self, missing: Missing) -> Vec<FunctionReport> {
+    fn verdicts(&self, settings: &Settings) -> Vec<FunctionReport> {
         let mut artifact: BTreeMap<&str, Vec<&Function>> = BTreeMap::new();
         for function in &self.manifest.functions {
             artifact.entry(&function.name).or_default().push(function);
@@ -162,7 +162,7 @@ impl Comparison<'_> {
             let lives = self.reach.within(self.registry.lives(name));
             let new = editions[0];
             let (outcome, checked) = match editions.len() {
-                1 => self.verdict(&lives, new),
+                1 => self.deep_enough(settings.require, &lives, new, self.verdict(&lives, new)),
                 _ => (Outcome::Refused(Mismatch::Ambiguous), Depth::Shallow),
             };
             let old = current(&lives);
@@ -176,7 +176,7 @@ impl Comparison<'_> {
             }
             // What only a patch brought is called by that patch alone, whose slots stay.
             let called = lives.iter().any(|live| live.image == self.reach.unit);
-            let outcome = match missing {
+            let outcome = match settings.missing {
                 Missing::Refuse if called => Outcome::Refused(Mismatch::Missing),
                 _ => Outcome::Missing,
             };
@@ -185,6 +185,30 @@ impl Comparison<'_> {
         }
         reports.sort_by(|one, other| one.name.cmp(&other.name));
         reports
+    }
+
+    /// Refuses what was compared less deeply than is required.
+    fn deep_enough(
+        &self,
+        require: Require,
+        lives: &[&Live],
+        new: &Function,
+        verdict: (Outcome, Depth),
+    ) -> (Outcome, Depth) {
+        if require == Require::Any || verdict != (Outcome::Retargeted, Depth::Shallow) {
+            return verdict;
+        }
+        let theirs = self.types.shallow(self.manifest.section.1 + new.offset as u64);
+        let ours = lives.iter().find_map(|live| {
+            let image = &self.registry.images()[live.image];
+            image.types.as_ref()?.shallow(image.address_of(&live.function))
+        });
+        let reason = match (theirs, ours) {
+            (Some(reason), _) => format!("of the artifact, {reason}"),
+            (None, Some(reason)) => format!("of the running program, {reason}"),
+            (None, None) => "they were not".to_owned(),
+        };
+        (Outcome::Refused(Mismatch::Shallow { reason }), Depth::Shallow)
     }
 
     /// Compares `new` with each edition of the function that some caller was compiled against.

@@ -274,12 +274,9 @@ impl Records {
     /// What will be known of the types of `image`, whose records these are.
     fn types(&self, image: &Image, section: Section) -> Known {
         let start = section.start().wrapping_sub(image.base) as u64;
-        let mut crates: Vec<_> =
-            self.functions.iter().map(|(_, f)| crate_of(&f.name).to_owned()).collect();
-        crates.sort_unstable();
-        crates.dedup();
+        let records = self.functions.iter().map(|(_, f)| start + f.offset as u64).collect();
         let inode = os::mapped_inode(image.span.0);
-        Known::of_image(&image.path, inode, start..start + section.len() as u64, crates)
+        Known::of_image(&image.path, inode, records)
     }
 
     /// Reads the records of an image that stays.

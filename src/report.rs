@@ -87,6 +87,11 @@ pub enum Mismatch {
         /// How it is reached from the signature.
         way: String,
     },
+    /// Its types could not be compared field by field, and the policy requires it.
+    Shallow {
+        /// Why they could not.
+        reason: String,
+    },
     /// The program calls it, and the artifact lacks it.
     Missing,
     /// Two functions bear its name.
@@ -198,6 +203,9 @@ impl fmt::Display for Mismatch {
                 write!(f, "the type {ty} of argument {place} changed: {old} -> {new}")
             }
             Self::Type { ty, details, way } => write!(f, "{ty}: {details}; reached through {way}"),
+            Self::Shallow { reason } => {
+                write!(f, "its types could not be compared field by field: {reason}")
+            }
             Self::Missing => f.write_str("the artifact lacks it, and the running program calls it"),
             Self::Ambiguous => f.write_str("two functions bear this name"),
         }

@@ -23,6 +23,16 @@ pub enum Missing {
     Keep,
 }
 
+/// How far the types of a function must have been compared for it to be exchanged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Require {
+    /// As far as both sides tell.
+    #[default]
+    Any,
+    /// Field by field: a function whose types one side does not know is refused.
+    Deep,
+}
+
 /// Whether the build output is followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Watch {
@@ -48,6 +58,7 @@ pub struct Runtime {
 pub struct RuntimeBuilder {
     artifact: Option<PathBuf>,
     missing: Option<Missing>,
+    require: Option<Require>,
     watch: Watch,
     copies: Option<PathBuf>,
 }
@@ -62,6 +73,12 @@ impl RuntimeBuilder {
     /// What to do when an artifact lacks a function; the default is [`Missing::Refuse`].
     pub fn missing(mut self, missing: Missing) -> Self {
         self.missing = Some(missing);
+        self
+    }
+
+    /// How far types must have been compared; the default is [`Require::Any`].
+    pub fn require(mut self, require: Require) -> Self {
+        self.require = Some(require);
         self
     }
 
@@ -96,9 +113,10 @@ impl RuntimeBuilder {
         match runtime.connection {
             Connection::Own(domain) => domain.configure(|settings| {
                 settings.missing = self.missing.unwrap_or(settings.missing);
+                settings.require = self.require.unwrap_or(settings.require);
                 settings.copies = copies.map(Path::to_owned).or(settings.copies.take());
             }),
-            Connection::Remote(remote) => remote.configure(self.missing, copies),
+            Connection::Remote(remote) => remote.configure(self.missing, self.require, copies),
         }
         if crate::is_hotpatched() {
             return Ok(runtime);

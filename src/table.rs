@@ -12,10 +12,10 @@ use std::time::Duration;
 use midair_trampolines::section::Section;
 use midair_trampolines::text::RawText;
 
-use crate::Missing;
 use crate::domain::{Domain, Listener, guarded};
 use crate::error::{Error, ErrorKind};
 use crate::report::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
+use crate::{Missing, Require};
 
 /// The runtime's functions, for other images.
 #[repr(C)]
@@ -25,7 +25,7 @@ pub(crate) struct Table {
     version: u32,
     reserved: u32,
     join: extern "C" fn(&RawJoin),
-    configure: extern "C" fn(missing: u32, copies: RawBytes),
+    configure: extern "C" fn(missing: u32, require: u32, copies: RawBytes),
     reload: extern "C" fn(path: RawBytes, sink: Sink),
     listen: extern "C" fn(listener: RawListener),
     wait: extern "C" fn(millis: u64, sink: Sink),
@@ -146,7 +146,7 @@ struct RawOutcome {
 struct RawFunction {
     name: RawText,
     /// 0 retargeted, 1 new, 2 missing, 3 signature, 4 layout, 5 lacked, 6 ambiguous,
-    /// 7 type.
+    /// 7 type, 8 shallow.
     outcome: u32,
     body_changed: u32,
     place: u32,
@@ -200,6 +200,7 @@ fn lend_function(function: &FunctionReport) -> RawFunction {
         }
         Outcome::Refused(Mismatch::Missing) => (5, 0, [""; 3]),
         Outcome::Refused(Mismatch::Ambiguous) => (6, 0, [""; 3]),
+        Outcome::Refused(Mismatch::Shallow { reason }) => (8, 0, [reason.as_str(), "", ""]),
     };
     RawFunction {
         name: RawText::new(&function.name),
@@ -262,6 +263,7 @@ unsafe fn take_function(raw: &RawFunction) -> FunctionReport {
         4 => Outcome::Refused(Mismatch::Layout { place: raw.place, ty, old, new }),
         6 => Outcome::Refused(Mismatch::Ambiguous),
         7 => Outcome::Refused(Mismatch::Type { ty, details: old, way: new }),
+        8 => Outcome::Refused(Mismatch::Shallow { reason: ty }),
         _ => Outcome::Refused(Mismatch::Missing),
     };
     FunctionReport {
@@ -285,7 +287,7 @@ extern "C" fn join(raw: &RawJoin) {
     });
 }
 
-extern "C" fn configure(missing: u32, copies: RawBytes) {
+extern "C" fn configure(missing: u32, require: u32, copies: RawBytes) {
     // SAFETY: on loan for the time of the call.
     let copies = unsafe { copies.to_path() };
     Domain::own().configure(|settings| {
@@ -293,6 +295,11 @@ extern "C" fn configure(missing: u32, copies: RawBytes) {
             1 => Missing::Refuse,
             2 => Missing::Keep,
             _ => settings.missing,
+        };
+        settings.require = match require {
+            1 => Require::Any,
+            2 => Require::Deep,
+            _ => settings.require,
         };
         if !copies.as_os_str().is_empty() {
             settings.copies = Some(copies.clone());
@@ -344,13 +351,23 @@ impl Remote {
         });
     }
 
-    pub(crate) fn configure(self, missing: Option<Missing>, copies: Option<&Path>) {
+    pub(crate) fn configure(
+        self,
+        missing: Option<Missing>,
+        require: Option<Require>,
+        copies: Option<&Path>,
+    ) {
         let missing = match missing {
             None => 0,
             Some(Missing::Refuse) => 1,
             Some(Missing::Keep) => 2,
         };
-        (self.0.configure)(missing, RawBytes::new(copies.unwrap_or(Path::new(""))));
+        let require = match require {
+            None => 0,
+            Some(Require::Any) => 1,
+            Some(Require::Deep) => 2,
+        };
+        (self.0.configure)(missing, require, RawBytes::new(copies.unwrap_or(Path::new(""))));
     }
 
     pub(crate) fn reload(self, path: &Path) -> Result<Report, Error> {
@@ -424,6 +441,7 @@ mod tests {
             Outcome::Refused(signature),
             Outcome::Refused(layout),
             Outcome::Refused(ty),
+            Outcome::Refused(Mismatch::Shallow { reason: "it has no debug info".into() }),
             Outcome::Refused(Mismatch::Missing),
             Outcome::Refused(Mismatch::Ambiguous),
         ]

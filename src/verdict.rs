@@ -70,23 +70,48 @@ pub(crate) fn compare(old: &Function, new: &Function, deep: Answer) -> (Option<M
     let shallow = mismatch(old, new);
     match deep {
         Answer::Different(mismatch) => (Some(mismatch), Depth::DebugInfo),
-        Answer::Same => (shallow.filter(|_| !only_spelling(old, new)), Depth::DebugInfo),
+        Answer::Same { may_borrow } => {
+            (shallow.filter(|_| !only_spelling(old, new, may_borrow)), Depth::DebugInfo)
+        }
         Answer::Unknown => (shallow, Depth::Shallow),
     }
 }
 
-/// Whether two signatures whose types are the same differ in how these are written alone: an alias,
-/// a path. Words before the arguments, their number, and what lifetimes tie are no spelling.
-fn only_spelling(old: &Function, new: &Function) -> bool {
+/// Whether two signatures whose types are the same differ in how these are written alone: by a
+/// path, or by an alias. Words before the arguments, their number, and what lifetimes tie are no
+/// spelling; and an alias may hide how long a borrow lasts.
+fn only_spelling(old: &Function, new: &Function, may_borrow: bool) -> bool {
     let words = |signature: &str| signature.split_once("fn(").map(|(words, _)| words.to_owned());
     let places = |function: &Function| -> BTreeSet<u32> {
         function.types.iter().map(|(_, shape)| shape.place).collect()
     };
+    let (old_text, new_text) = (&old.signature, &new.signature);
     let tied = |signature: &str| signature.contains('\'');
-    words(&old.signature) == words(&new.signature)
-        && places(old) == places(new)
-        && !tied(&old.signature)
-        && !tied(&new.signature)
+    without_paths(old_text) == without_paths(new_text)
+        || (words(old_text) == words(new_text)
+            && places(old) == places(new)
+            && !tied(old_text)
+            && !tied(new_text)
+            && !may_borrow)
+}
+
+/// A signature with the last segment of each path alone.
+fn without_paths(signature: &str) -> String {
+    let mut text = String::new();
+    for part in signature.split_inclusive("::") {
+        match part.strip_suffix("::") {
+            Some(path) => {
+                let segment = |c: char| c.is_alphanumeric() || c == '_';
+                text.push_str(path.trim_end_matches(segment));
+                // What stands before is no module: `<T as Trait>::Item` stays.
+                if path.ends_with('>') {
+                    text.push_str("::");
+                }
+            }
+            None => text.push_str(part),
+        }
+    }
+    text
 }
 
 fn mismatch(old: &Function, new: &Function) -> Option<Mismatch> {
@@ -119,21 +144,32 @@ fn extent(shape: &Shape, other: &Shape) -> String {
         UNSIZED => format!("{what}unsized"),
         _ => format!("{what}size {size}, align {align}"),
     };
-    if extents(shape) == extents(other) {
+    let inner = |shape: &Shape| (shape.inner_size, shape.inner_align);
+    if extents(shape) != extents(other) {
+        return part("", shape.size, shape.align);
+    }
+    if inner(shape) != inner(other) {
         return part("behind it ", shape.inner_size, shape.inner_align);
     }
-    part("", shape.size, shape.align)
+    format!("kind {:#x}", shape.kind)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{abi_features, extent};
+    use super::{abi_features, extent, without_paths};
     use midair_trampolines::shape::Shape;
 
     #[test]
     fn only_features_that_change_calls_are_compared() {
         assert_eq!(abi_features("fxsr,sse,sse2,x87"), abi_features("x87,sse2,sse,popcnt"));
         assert_ne!(abi_features("sse,sse2"), abi_features("avx,sse,sse2"));
+    }
+
+    #[test]
+    fn paths_are_spelling() {
+        assert_eq!(without_paths("fn(std::boxed::Box<self::Boss>)->u8"), "fn(Box<Boss>)->u8");
+        assert_eq!(without_paths("fn(&::core::primitive::str)"), "fn(&str)");
+        assert_eq!(without_paths("fn(<A as b::C>::D)"), "fn(<A as C>::D)");
     }
 
     #[test]

@@ -68,6 +68,10 @@ impl Shape for Square {
 }
 type Distance = u64;
 type Alias = Box<Boss>;
+#[allow(dead_code)]
+type Name = &'static str;
+#[midair::hotpatch]
+pub fn keep(name: &str) -> u64 { name.len() as u64 }
 
 #[midair::hotpatch]
 pub fn update(world: &mut World, step: u32) -> u64 { world.players.len() as u64 + u64::from(step) }
@@ -157,6 +161,9 @@ const EDITS: &[Edit] = &[
         "Fn(u64) -> u32) -> u32 { with(values.len() as u64)",
         Refused("each"),
     ),
+    // An alias that hides how long a borrow lasts: new code might keep what old callers lend.
+    ("g", "keep(name: &str)", "keep(name: Name)", Refused("keep")),
+    ("g", "keep(name: &str)", "keep(name: &std::primitive::str)", Taken),
     // Layouts.
     (
         "g",

@@ -32,7 +32,9 @@ fn annotate_rebuild_live() {
     fixture.edit("VERSION: u64 = 2", "VERSION: u64 = 3");
     fixture.build();
     host.until("call_value", 10, 13);
-    host.until_log("patch 2: no hot function changed itself; 1 function now runs from this library");
+    host.until_log(
+        "patch 2: no hot function changed itself; 1 function now runs from this library",
+    );
     host.quit();
 }
 

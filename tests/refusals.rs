@@ -282,6 +282,26 @@ pub extern \"C\" fn start(_: u64) -> u64 {
 }
 
 #[test]
+fn a_shallow_comparison_may_be_refused_by_policy() {
+    let source = format!(
+        "{CANARY}
+#[unsafe(no_mangle)]
+pub extern \"C\" fn require(_: u64) -> u64 {{
+    midair::Runtime::builder().require(midair::Require::Deep).start().is_ok().into()
+}}
+"
+    );
+    let fixture = Fixture::new("lab_require", &source);
+    let mut cage = Cage::new(&fixture);
+    assert_eq!(cage.host.call("require", 0), 1);
+    let answer = cage.refuse(&cage.good.clone());
+    assert!(
+        answer.starts_with("Refused: ") && answer.contains("of the artifact, it has no debug info"),
+        "{answer}"
+    );
+}
+
+#[test]
 fn libraries_built_by_other_rules() {
     let fixture = Fixture::new("lab_rules", CANARY);
     let mut cage = Cage::new(&fixture);

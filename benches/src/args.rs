@@ -23,6 +23,8 @@ struct Args {
 enum Bench {
     /// What a call of a hot function costs.
     Calls,
+    /// What the check before loading takes.
+    Check,
     /// What a reload costs: time, stalls, memory.
     Reload {
         /// Adds four threads that call while 500 rebuilt libraries come in.
@@ -77,6 +79,7 @@ pub(crate) struct Config {
 
 enum Wanted {
     Calls,
+    Check,
     Reload(Vec<Part>),
 }
 
@@ -85,6 +88,7 @@ impl Config {
     pub(crate) fn run(&self) -> Result<Table, Error> {
         match &self.bench {
             Wanted::Calls => calls::run(self.effort),
+            Wanted::Check => reload::check::run(self.effort),
             Wanted::Reload(parts) => reload::run(parts, self.effort),
         }
     }
@@ -95,6 +99,7 @@ pub(crate) fn parse() -> Config {
     let args = Args::parse();
     let bench = match args.bench {
         Bench::Calls => Wanted::Calls,
+        Bench::Check => Wanted::Check,
         Bench::Reload { storm, part } => Wanted::Reload(parts(storm, part)),
     };
     Config {

@@ -1,69 +1,63 @@
 //! The methods of traits: debug info names no trait's methods, but the tables that types bring for
 //! a trait hold their addresses in order, and the functions at those addresses have names.
 
-use std::collections::HashMap;
-
 use gimli::UnitOffset;
 
+use super::Absent;
 use super::sections::Sections;
-use super::unit::Scanned;
+use super::units::Units;
 
 /// Drop, size and alignment come before the first method.
 const HEAD: u64 = 3;
 
+/// The most tables of one trait that are looked at.
+const MAX_TABLES: usize = 8;
+
 /// The most methods that are looked for in one table.
 const MAX_METHODS: u64 = 256;
-
-/// The method tables of an image, by trait.
-pub(super) struct Tables {
-    tables: HashMap<String, Vec<Option<Place>>>,
-}
 
 /// Where a function is described: the number of its unit, and its entry.
 pub(super) type Place = (usize, UnitOffset);
 
-impl Tables {
-    /// The tables that the units tell of.
-    pub(super) fn new(units: &[Scanned<'_>], sections: &Sections<'_>) -> Self {
-        let mut starts: Vec<(u64, &str)> = units
-            .iter()
-            .flat_map(|unit| &unit.tables)
-            .filter_map(|(name, address)| Some((*address, trait_of_table(name)?)))
-            .collect();
-        starts.sort_unstable();
-        let within = |place: u64| {
-            let before = starts.partition_point(|(start, _)| *start <= place);
-            before > 0 && place - starts[before - 1].0 < (HEAD + MAX_METHODS) * 8
-        };
-        let pointers = sections.pointers(within);
-        let functions: HashMap<u64, Place> = units
-            .iter()
-            .enumerate()
-            .flat_map(|(number, unit)| {
-                unit.functions.iter().map(move |(address, entry)| (*address, (number, *entry)))
-            })
-            .collect();
-        let mut tables: HashMap<String, Vec<Option<Place>>> = HashMap::new();
-        for (start, name) in starts {
-            let methods = (HEAD..HEAD + MAX_METHODS)
-                .map_while(|slot| pointers.get(&(start + slot * 8)))
-                .map(|address| functions.get(address).copied())
-                .collect::<Vec<_>>();
-            let known = tables.entry(name.to_owned()).or_default();
-            // The table whose methods are described best tells most.
-            let described = |methods: &[Option<Place>]| methods.iter().flatten().count();
-            if described(&methods) > described(known) {
-                *known = methods;
-            }
+/// The methods of the trait called `name`, where any table of it is found.
+///
+/// Of several tables the one whose methods are described best tells most.
+pub(super) fn methods_of(
+    units: &mut Units<'_, '_>,
+    sections: &Sections<'_>,
+    name: &str,
+) -> Result<Option<Vec<Option<Place>>>, Absent> {
+    let numbers = units.with_name(&format!(" as {name}>::{{vtable}}"))?;
+    let starts: Vec<u64> = numbers
+        .iter()
+        .flat_map(|number| &units.get(*number).tables)
+        .filter(|(table, _)| trait_of_table(table) == Some(name))
+        .map(|(_, address)| *address)
+        .take(MAX_TABLES)
+        .collect();
+    let mut best: Option<Vec<Option<Place>>> = None;
+    for start in starts {
+        let end = start + (HEAD + MAX_METHODS) * 8;
+        let pointers = sections.pointers(|place| start <= place && place < end);
+        let addresses =
+            (HEAD..HEAD + MAX_METHODS).map_while(|slot| pointers.get(&(start + slot * 8)));
+        let methods =
+            addresses.map(|address| described(units, *address)).collect::<Result<Vec<_>, _>>()?;
+        let told = |methods: &[Option<Place>]| methods.iter().flatten().count();
+        if best.as_ref().is_none_or(|best| told(&methods) > told(best)) {
+            best = Some(methods);
         }
-        Self { tables }
     }
+    Ok(best)
+}
 
-    /// The methods of the trait called `name`, where any table was found; at most `count`.
-    pub(super) fn of(&self, name: &str, count: usize) -> Option<&[Option<Place>]> {
-        let methods = self.tables.get(name)?;
-        Some(&methods[..methods.len().min(count)])
-    }
+/// Where the function at `address` is described.
+fn described(units: &mut Units<'_, '_>, address: u64) -> Result<Option<Place>, Absent> {
+    let numbers = units.with_address(address)?;
+    Ok(numbers.into_iter().find_map(|number| {
+        let functions = &units.get(number).functions;
+        functions.iter().find(|(at, _)| *at == address).map(|(_, entry)| (number, *entry))
+    }))
 }
 
 /// `game::Shape` of `<game::Square as game::Shape>::{vtable}`.

@@ -8,17 +8,16 @@ mod methods;
 mod sections;
 mod types;
 mod unit;
+mod units;
 
 use std::collections::HashMap;
-use std::ops::Range;
 
-use gimli::{Dwarf, EndianSlice, LittleEndian, UnitHeader};
+use gimli::{Dwarf, EndianSlice, LittleEndian};
 
 use crate::types::{Graph, TypeId};
-use methods::Tables;
 use sections::Sections;
 use types::Reader as TypeReader;
-use unit::Scanned;
+use units::Units;
 
 type Slice<'a> = EndianSlice<'a, LittleEndian>;
 
@@ -75,58 +74,33 @@ const MAX_TYPES: usize = 200_000;
 /// The most entries that are looked at in one image.
 const MAX_ENTRIES: usize = 4_000_000;
 
-/// Reads the types of all function records that stand in `records`, addresses in the file
-/// `bytes`; `crates` are the crates that they are of.
+/// Reads the types of the function records that stand at the addresses `records` in the file
+/// `bytes`.
 ///
 /// # Errors
 /// [`Absent`] when there is none, or none that can be read.
-pub(crate) fn read(
-    bytes: &[u8],
-    records: Range<u64>,
-    crates: &[String],
-) -> Result<FunctionTypes, Absent> {
+pub(crate) fn read(bytes: &[u8], records: &[u64]) -> Result<FunctionTypes, Absent> {
     let sections = Sections::find(bytes)?;
     let dwarf =
         Dwarf::load(|id| Ok::<_, Absent>(Slice::new(sections.get(id.name()), LittleEndian)))?;
-    let mut scanned = Vec::new();
-    let mut budget = MAX_ENTRIES;
-    let mut headers = dwarf.units();
-    while let Some(header) = headers.next()? {
-        if is_of(&dwarf, header, crates)? {
-            scanned.push(unit::scan(&dwarf, header, &records, &mut budget)?);
-        }
-    }
-    let found = scanned.iter().any(|unit: &Scanned<'_>| !unit.records.is_empty());
-    if !found {
+    let mut units = Units::new(&dwarf, &sections, records)?;
+    let with_records = units.with_records()?;
+    let found: Vec<_> = with_records
+        .into_iter()
+        .flat_map(|number| {
+            let records = units.get(number).records.iter();
+            records.map(move |(address, ty)| (*address, (number, *ty)))
+        })
+        .collect();
+    if found.is_empty() {
         return Err(Absent::NoTypes);
     }
-    let tables = Tables::new(&scanned, &sections);
     let mut types = FunctionTypes::default();
-    let mut reader = TypeReader::new(&dwarf, &scanned, &tables, &mut types.graph);
-    for (number, unit) in scanned.iter().enumerate() {
-        for (address, ty) in &unit.records {
-            if let Some(function) = reader.function_of_record((number, *ty))? {
-                types.functions.insert(*address, function);
-            }
+    let mut reader = TypeReader::new(&dwarf, units, &sections, &mut types.graph);
+    for (address, record) in found {
+        if let Some(function) = reader.function_of_record(record)? {
+            types.functions.insert(address, function);
         }
     }
     Ok(types)
-}
-
-/// Whether the unit is of one of `crates`: rustc names it after the root file and the crate.
-fn is_of(
-    dwarf: &Dwarf<Slice<'_>>,
-    header: UnitHeader<Slice<'_>>,
-    crates: &[String],
-) -> Result<bool, Absent> {
-    let abbreviations = dwarf.abbreviations(&header)?;
-    let mut entries = header.entries(&abbreviations);
-    let Some(root) = entries.next_dfs()? else { return Ok(false) };
-    let Some(name) = root.attr_value(gimli::DW_AT_name) else { return Ok(true) };
-    let gimli::AttributeValue::DebugStrRef(at) = name else { return Ok(true) };
-    let name = dwarf.string(at)?.to_string_lossy();
-    let Some((_, of)) = name.rsplit_once("/@/") else { return Ok(true) };
-    // Incremental builds, which are those of the workspace at hand, name the unit by a hash alone.
-    let Some((of, _)) = of.split_once('.') else { return Ok(true) };
-    Ok(crates.iter().any(|name| name == of))
 }

@@ -13,8 +13,10 @@ use gimli::{
     DW_TAG_variant_part, DebuggingInformationEntry, DwAt, Dwarf, UnitOffset,
 };
 
-use super::methods::{Place, Tables};
-use super::unit::{Scanned, joined, name};
+use super::methods::{Place, methods_of};
+use super::sections::Sections;
+use super::unit::{joined, name};
+use super::units::Units;
 use super::{Absent, MAX_TYPES, Slice};
 use crate::types::{Field, Graph, Kind, Method, Type, TypeId, Variant};
 
@@ -23,9 +25,10 @@ type Entry<'a> = DebuggingInformationEntry<Slice<'a>>;
 /// Reads types out of the units of an image.
 pub(super) struct Reader<'r, 'a> {
     dwarf: &'r Dwarf<Slice<'a>>,
-    units: &'r [Scanned<'a>],
-    tables: &'r Tables,
+    units: Units<'r, 'a>,
+    sections: &'r Sections<'a>,
     graph: &'r mut Graph,
+    traits: HashMap<String, Option<Vec<Option<Place>>>>,
     known: HashMap<Place, TypeId>,
     waiting: Vec<(Place, TypeId)>,
 }
@@ -34,11 +37,12 @@ impl<'r, 'a> Reader<'r, 'a> {
     /// A reader that adds to `graph`.
     pub(super) fn new(
         dwarf: &'r Dwarf<Slice<'a>>,
-        units: &'r [Scanned<'a>],
-        tables: &'r Tables,
+        units: Units<'r, 'a>,
+        sections: &'r Sections<'a>,
         graph: &'r mut Graph,
     ) -> Self {
-        Self { dwarf, units, tables, graph, known: HashMap::new(), waiting: Vec::new() }
+        let (traits, known, waiting) = (HashMap::new(), HashMap::new(), Vec::new());
+        Self { dwarf, units, sections, graph, traits, known, waiting }
     }
 
     /// The function whose result and arguments the type of a record names as a tuple.
@@ -81,11 +85,11 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     fn entry(&self, place: Place) -> Result<Entry<'a>, Absent> {
-        Ok(self.units[place.0].unit.entry(place.1)?)
+        Ok(self.units.get(place.0).unit.entry(place.1)?)
     }
 
     fn children(&self, place: Place) -> Result<Vec<Entry<'a>>, Absent> {
-        let mut tree = self.units[place.0].unit.entries_tree(Some(place.1))?;
+        let mut tree = self.units.get(place.0).unit.entries_tree(Some(place.1))?;
         let mut children = tree.root()?.children();
         let mut found = Vec::new();
         while let Some(child) = children.next()? {
@@ -96,7 +100,7 @@ impl<'r, 'a> Reader<'r, 'a> {
 
     fn read(&mut self, place: Place) -> Result<Type, Absent> {
         let entry = self.entry(place)?;
-        let unit = &self.units[place.0];
+        let unit = self.units.get(place.0);
         let own = name(self.dwarf, &unit.unit, &entry)?.unwrap_or_default();
         let path = unit.paths.get(&place.1).map_or("", |path| &**path);
         let mut ty = Type {
@@ -170,7 +174,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     fn field(&mut self, unit: usize, member: &Entry<'a>) -> Result<Option<Field>, Absent> {
         let Some(ty) = reference(member, DW_AT_type) else { return Ok(None) };
         Ok(Some(Field {
-            name: name(self.dwarf, &self.units[unit].unit, member)?.unwrap_or_default(),
+            name: name(self.dwarf, &self.units.get(unit).unit, member)?.unwrap_or_default(),
             offset: unsigned(member, DW_AT_data_member_location).unwrap_or_default(),
             ty: self.reach((unit, ty))?,
         }))
@@ -196,7 +200,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     fn values(&self, place: Place) -> Result<Vec<(String, u64)>, Absent> {
-        let unit = &self.units[place.0].unit;
+        let unit = &self.units.get(place.0).unit;
         let mut values = Vec::new();
         for child in self.children(place)? {
             if child.tag() == DW_TAG_enumerator {
@@ -233,17 +237,21 @@ impl<'r, 'a> Reader<'r, 'a> {
     /// The methods of `dyn of`.
     fn trait_object(&mut self, of: &str) -> Result<Kind, Absent> {
         let principal = of.split(" + ").next().unwrap_or(of).trim_end_matches(')');
-        let Some(methods) = self.tables.of(principal, usize::MAX) else {
+        if !self.traits.contains_key(principal) {
+            let methods = methods_of(&mut self.units, self.sections, principal)?;
+            self.traits.insert(principal.to_owned(), methods);
+        }
+        let Some(methods) = self.traits.get(principal).cloned().flatten() else {
             return Ok(Kind::Trait { methods: None });
         };
         let mut found = Vec::new();
-        for method in methods.iter().copied() {
+        for method in methods {
             let Some(place) = method else {
                 found.push(Method { name: "?".to_owned(), ty: None });
                 continue;
             };
             let entry = self.entry(place)?;
-            let unit = &self.units[place.0].unit;
+            let unit = &self.units.get(place.0).unit;
             let own = name(self.dwarf, unit, &entry)?.unwrap_or_default();
             let kind = self.function(place, 1)?;
             let id = self.graph.reserve();

@@ -2,14 +2,14 @@
 //! which path each type stands.
 #![expect(non_upper_case_globals, reason = "gimli names its constants as DWARF does")]
 
-use std::collections::HashMap;
-use std::ops::Range;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use gimli::{
     AttributeValue, DW_AT_linkage_name, DW_AT_location, DW_AT_low_pc, DW_AT_name, DW_AT_type,
     DW_TAG_enumeration_type, DW_TAG_namespace, DW_TAG_structure_type, DW_TAG_subprogram,
-    DW_TAG_union_type, DW_TAG_variable, DebuggingInformationEntry, Dwarf, Unit, UnitHeader,
+    DW_TAG_union_type, DW_TAG_variable, DebuggingInformationEntry, DwTag, Dwarf, Unit, UnitHeader,
     UnitOffset,
 };
 
@@ -32,7 +32,7 @@ pub(super) struct Scanned<'a> {
 pub(super) fn scan<'a>(
     dwarf: &Dwarf<Slice<'a>>,
     header: UnitHeader<Slice<'a>>,
-    records: &Range<u64>,
+    records: &HashSet<u64>,
     budget: &mut usize,
 ) -> Result<Scanned<'a>, Absent> {
     let unit = dwarf.unit(header)?;
@@ -45,50 +45,85 @@ pub(super) fn scan<'a>(
     };
     // The path that the children of the entry at each depth stand under.
     let mut above: Vec<Rc<str>> = Vec::new();
-    let mut entries = found.unit.entries();
-    while let Some(entry) = entries.next_dfs()? {
+    let abbreviations = Arc::clone(&found.unit.abbreviations);
+    let mut entries = found.unit.header.entries_raw(&abbreviations, None)?;
+    let mut entry = DebuggingInformationEntry::null();
+    while !entries.is_empty() {
         *budget = budget
             .checked_sub(1)
             .ok_or(Absent::TooLarge { what: "entries", limit: super::MAX_ENTRIES })?;
-        let depth = usize::try_from(entry.depth()).unwrap_or_default();
+        let offset = entries.next_offset();
+        let depth = usize::try_from(entries.next_depth()).unwrap_or_default();
+        let Some(abbreviation) = entries.read_abbreviation()? else { continue };
         above.truncate(depth);
         let path: Rc<str> = above.last().cloned().unwrap_or_else(|| Rc::from(""));
-        let own = match entry.tag() {
-            DW_TAG_namespace => {
-                joined(&path, &name(dwarf, &found.unit, entry)?.unwrap_or_default()).into()
-            }
-            DW_TAG_structure_type | DW_TAG_union_type | DW_TAG_enumeration_type => {
-                found.paths.insert(entry.offset(), Rc::clone(&path));
-                joined(&path, &name(dwarf, &found.unit, entry)?.unwrap_or_default()).into()
-            }
-            DW_TAG_variable => {
-                if let Some(address) = address(&found.unit, entry) {
-                    if records.contains(&address) {
-                        if let Some(AttributeValue::UnitRef(ty)) = entry.attr_value(DW_AT_type) {
-                            found.records.push((address, ty));
-                        }
-                    } else if entry.attr_value(DW_AT_linkage_name).is_none()
-                        && let Some(name) = name(dwarf, &found.unit, entry)?
-                        && name.ends_with("::{vtable}")
-                    {
-                        found.tables.push((name, address));
-                    }
-                }
-                path
-            }
-            DW_TAG_subprogram => {
-                if let Some(value) = entry.attr_value(DW_AT_low_pc)
-                    && let Some(address) = dwarf.attr_address(&found.unit, value)?
-                {
-                    found.functions.push((address, entry.offset()));
-                }
-                path
-            }
-            _ => path,
-        };
-        above.push(own);
+        let tag = abbreviation.tag();
+        if !is_told_of(tag) {
+            // Most entries are parts of functions: nothing in them is asked for.
+            entries.skip_attributes(abbreviation.attributes())?;
+            above.push(path);
+            continue;
+        }
+        entries.read_attributes(abbreviation.attributes(), &mut entry.attrs)?;
+        above.push(found.note(dwarf, (offset, tag), &entry, path, records)?);
     }
     Ok(found)
+}
+
+fn is_told_of(tag: DwTag) -> bool {
+    matches!(
+        tag,
+        DW_TAG_namespace
+            | DW_TAG_structure_type
+            | DW_TAG_union_type
+            | DW_TAG_enumeration_type
+            | DW_TAG_variable
+            | DW_TAG_subprogram
+    )
+}
+
+impl<'a> Scanned<'a> {
+    /// Takes note of one entry, and returns the path that its children stand under.
+    fn note(
+        &mut self,
+        dwarf: &Dwarf<Slice<'a>>,
+        (offset, tag): (UnitOffset, DwTag),
+        entry: &DebuggingInformationEntry<Slice<'a>>,
+        path: Rc<str>,
+        records: &HashSet<u64>,
+    ) -> Result<Rc<str>, Absent> {
+        let own = |unit: &Unit<Slice<'a>>| name(dwarf, unit, entry);
+        match tag {
+            DW_TAG_namespace => {
+                return Ok(joined(&path, &own(&self.unit)?.unwrap_or_default()).into());
+            }
+            DW_TAG_structure_type | DW_TAG_union_type | DW_TAG_enumeration_type => {
+                self.paths.insert(offset, Rc::clone(&path));
+                return Ok(joined(&path, &own(&self.unit)?.unwrap_or_default()).into());
+            }
+            DW_TAG_variable => {
+                let Some(address) = address(&self.unit, entry) else { return Ok(path) };
+                if records.contains(&address) {
+                    if let Some(AttributeValue::UnitRef(ty)) = entry.attr_value(DW_AT_type) {
+                        self.records.push((address, ty));
+                    }
+                } else if entry.attr_value(DW_AT_linkage_name).is_none()
+                    && let Some(name) = own(&self.unit)?
+                    && name.ends_with("::{vtable}")
+                {
+                    self.tables.push((name, address));
+                }
+            }
+            _ => {
+                if let Some(value) = entry.attr_value(DW_AT_low_pc)
+                    && let Some(address) = dwarf.attr_address(&self.unit, value)?
+                {
+                    self.functions.push((address, offset));
+                }
+            }
+        }
+        Ok(path)
+    }
 }
 
 /// The name of an entry.

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +13,7 @@ use crate::debuginfo::{Absent, FunctionTypes, read};
 use crate::manifest::Manifest;
 use crate::notice;
 use crate::report::Mismatch;
-use crate::types::compare;
+use crate::types::{compare, may_borrow};
 
 /// What is known of an image's types.
 #[derive(Debug)]
@@ -22,38 +21,32 @@ pub(crate) struct Known {
     /// The file that was loaded, held open: by the time somebody asks, a build may have put
     /// another one in its place.
     file: Mutex<Option<File>>,
-    /// The addresses of the `midair` section in the file.
-    records: Range<u64>,
-    crates: Vec<String>,
+    /// The addresses of its function records in the file.
+    records: Vec<u64>,
     types: OnceLock<Result<FunctionTypes, Absent>>,
 }
 
 /// What is known of an artifact's types.
 pub(crate) fn of_artifact(bytes: &[u8], manifest: &Manifest) -> Arc<Known> {
-    let (len, address) = manifest.section;
-    let records = address..address + len as u64;
-    let crates = manifest.crates();
-    let types = read(bytes, records.clone(), &crates);
+    let section = manifest.section.1;
+    let records: Vec<_> =
+        manifest.functions.iter().map(|function| section + function.offset as u64).collect();
+    let types = read(bytes, &records);
     if let Err(absent) = &types {
         notice::debug(format_args!("types of the artifact are not known: {absent}"));
     }
-    Arc::new(Known { file: Mutex::new(None), records, crates, types: OnceLock::from(types) })
+    Arc::new(Known { file: Mutex::new(None), records, types: OnceLock::from(types) })
 }
 
 impl Known {
     /// What will be known of the image that was loaded from `path`, whose inode is `inode` and
     /// whose records stand at `records` in the file.
-    pub(crate) fn of_image(
-        path: &Path,
-        inode: Option<u64>,
-        records: Range<u64>,
-        crates: Vec<String>,
-    ) -> Self {
+    pub(crate) fn of_image(path: &Path, inode: Option<u64>, records: Vec<u64>) -> Self {
         let file = File::open(path).ok().filter(|file| {
             let meta = file.metadata().ok();
             inode.is_some() && meta.is_some_and(|meta| inode_of(&meta) == inode)
         });
-        Self { file: Mutex::new(file), records, crates, types: OnceLock::new() }
+        Self { file: Mutex::new(file), records, types: OnceLock::new() }
     }
 
     /// Compares the function whose record stands at `old` in this image with that at `new` in
@@ -64,7 +57,7 @@ impl Known {
             return Answer::Unknown;
         };
         match compare((&ours.graph, *old), (&theirs.graph, *new)) {
-            None => Answer::Same,
+            None => Answer::Same { may_borrow: may_borrow(&theirs.graph, *new) },
             Some(difference) => Answer::Different(Mismatch::Type {
                 ty: difference.title(),
                 details: difference.details.join("; "),
@@ -108,6 +101,6 @@ impl Known {
         // The file was loaded, but it may have been overwritten since: nothing is taken for granted.
         crate::format::read(&bytes)
             .map_err(|fault| Absent::Damaged { reason: fault.to_string() })?;
-        read(&bytes, self.records.clone(), &self.crates)
+        read(&bytes, &self.records)
     }
 }

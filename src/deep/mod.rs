@@ -17,7 +17,11 @@ use crate::report::Mismatch;
 #[cfg_attr(not(feature = "debuginfo"), expect(dead_code, reason = "nothing is ever compared"))]
 pub(crate) enum Answer {
     /// Every type that can be reached is the same.
-    Same,
+    Same {
+        /// Whether any of them may hold a borrow, of which debug info does not tell how long it
+        /// lasts.
+        may_borrow: bool,
+    },
     /// One is not.
     Different(Mismatch),
     /// One side does not know its types.

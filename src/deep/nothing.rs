@@ -1,6 +1,5 @@
 //! Without the feature `debuginfo` nothing deep is known.
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,12 +17,7 @@ pub(crate) fn of_artifact(_bytes: &[u8], _manifest: &Manifest) -> Arc<Known> {
 
 impl Known {
     /// What will be known of the image that was loaded from `path`.
-    pub(crate) fn of_image(
-        _path: &Path,
-        _inode: Option<u64>,
-        _records: Range<u64>,
-        _crates: Vec<String>,
-    ) -> Self {
+    pub(crate) fn of_image(_path: &Path, _inode: Option<u64>, _records: Vec<u64>) -> Self {
         Self
     }
 

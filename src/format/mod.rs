@@ -15,7 +15,7 @@ use std::fmt;
 use midair_arch::Machine;
 
 pub use self::fault::Fault;
-use self::fault::Table;
+pub use self::fault::Table;
 
 /// The format of an executable file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -111,7 +111,7 @@ pub enum CodeError {
 }
 
 /// The most bytes of code that are shown.
-const MAX_CODE: u64 = 1 << 20;
+const MAX_CODE: u64 = 1 << 18;
 
 impl CodeDifference {
     /// How many rows differ.

@@ -149,9 +149,12 @@ pub(super) fn contents<'a>(bytes: &'a [u8], section: &SectionHeader) -> &'a [u8]
     bytes.get(start..start.saturating_add(section.sh_size as usize)).unwrap_or_default()
 }
 
-/// The text at `at` in `strings`; empty when it is not there or not text.
+/// The text at `at` in `strings`; empty when it is not there, not text, or longer than any name.
 pub(super) fn text(strings: &[u8], at: usize) -> &str {
     let rest = strings.get(at..).unwrap_or_default();
-    let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
-    std::str::from_utf8(&rest[..end]).unwrap_or_default()
+    let end = rest.iter().take(MAX_NAME).position(|byte| *byte == 0);
+    end.and_then(|end| std::str::from_utf8(&rest[..end]).ok()).unwrap_or_default()
 }
+
+/// The longest name that is read, in bytes: many may claim the same long one.
+const MAX_NAME: usize = 4_096;

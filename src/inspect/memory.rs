@@ -35,8 +35,9 @@ impl<'a> File<'a> {
     /// What the loader will write, by the address of the word; 64-bit little-endian files only.
     pub(super) fn pointers(&self) -> HashMap<u64, Pointer<'a>> {
         let (symbols, names) = (self.contents_of(".dynsym"), self.contents_of(".dynstr"));
-        let tables = self.sections.iter().filter(|section| {
-            section.header.sh_type == SHT_RELA && section.is_loaded() && self.context.is_big()
+        let tables = [".rela.dyn", ".rela.plt"].into_iter().filter_map(|name| self.section(name));
+        let tables = tables.filter(|table| {
+            table.header.sh_type == SHT_RELA && table.is_loaded() && self.context.is_big()
         });
         let entries = tables.flat_map(|table| contents(self.bytes, &table.header).chunks_exact(24));
         let pointer = |entry: &[u8]| {

@@ -113,7 +113,7 @@ impl<'a> Names<'a> {
         // Of several at the same place the first is as good as any, if it is always the same.
         let symbol = self.symbols[..end].last()?;
         let first = self.symbols.partition_point(|other| other.address < symbol.address);
-        let here = self.symbols[first..end].iter();
+        let here = self.symbols[first..end].iter().take(SAME_PLACE);
         let covers = |symbol: &&Symbol<'_>| {
             let offset = address - symbol.address;
             offset == 0 || offset < symbol.size
@@ -138,6 +138,9 @@ fn quoted(bytes: &[u8]) -> String {
     let end = bytes.iter().skip(1).position(|byte| *byte == 0).map_or(bytes.len(), |at| at + 1);
     format!("\"{}\"", bytes[..end].escape_ascii())
 }
+
+/// How many symbols at one place are looked at.
+const SAME_PLACE: usize = 64;
 
 /// How many bytes of a constant are shown.
 const TEXT: usize = 32;

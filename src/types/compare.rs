@@ -39,6 +39,38 @@ pub(crate) fn compare(old: (&Graph, TypeId), new: (&Graph, TypeId)) -> Option<Di
 /// How many differences are looked at for their cause.
 const ENOUGH: usize = 64;
 
+/// Whether anything that can be reached from `root` may hold a borrow: a reference, a trait object,
+/// the address of a function. Without debug info of lifetimes, such a type may have been written
+/// under another name to change what it borrows.
+pub(crate) fn may_borrow(graph: &Graph, root: TypeId) -> bool {
+    let mut seen = HashSet::from([root]);
+    let mut queue = vec![root];
+    let mut first = true;
+    while let Some(id) = queue.pop() {
+        let ty = graph.get(id);
+        let mut next: Vec<TypeId> = ty.parameters.clone();
+        match &ty.kind {
+            // The function itself, whose types are looked at, is no borrow.
+            Kind::Function { arguments, result } if first => {
+                next.extend(arguments.iter().chain(result));
+            }
+            Kind::Function { .. } | Kind::Trait { .. } => return true,
+            Kind::Pointer { .. } if ty.name.starts_with('&') => return true,
+            Kind::Struct { .. } if ty.name.starts_with('&') => return true,
+            Kind::Pointer { target } => next.extend(target),
+            Kind::Struct { fields } | Kind::Union { fields } => {
+                next.extend(fields.iter().map(|field| field.ty));
+            }
+            Kind::Enum { variants, .. } => next.extend(variants.iter().map(|variant| variant.ty)),
+            Kind::Array { element, .. } => next.push(*element),
+            Kind::Base { .. } | Kind::Names { .. } | Kind::Opaque => {}
+        }
+        first = false;
+        queue.extend(next.into_iter().filter(|id| seen.insert(*id)));
+    }
+    false
+}
+
 struct Comparison<'a> {
     old: &'a Graph,
     new: &'a Graph,

@@ -4,7 +4,7 @@
 mod compare;
 mod difference;
 
-pub(crate) use compare::compare;
+pub(crate) use compare::{compare, may_borrow};
 pub(crate) use difference::{Difference, Step};
 
 /// A type in its [`Graph`].

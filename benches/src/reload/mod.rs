@@ -1,5 +1,6 @@
 //! What a reload costs, measured in host processes that know nothing of midair.
 
+pub(crate) mod check;
 mod latency;
 mod memory;
 mod stall;
@@ -19,18 +20,28 @@ use crate::table::Table;
 /// Measures `parts`.
 pub(crate) fn run(parts: &[Part], effort: Effort) -> Result<Table, Error> {
     let mut table = Table::new("reload");
-    let fixtures = Fixtures::new()?;
-    let lab = Lab { host: fixtures.host()?, fixtures: &fixtures, effort };
-    for part in parts {
-        match part {
-            Part::Latency => latency::run(&lab, &mut table)?,
-            Part::Stall => stall::run(&lab, &mut table)?,
-            Part::Memory => memory::run(&lab, &mut table)?,
-            Part::Storm => storm::run(&lab, &mut table)?,
-            Part::Peers => peers(&lab, &mut table)?,
+    with_lab(effort, |lab| {
+        for part in parts {
+            match part {
+                Part::Latency => latency::run(lab, &mut table)?,
+                Part::Stall => stall::run(lab, &mut table)?,
+                Part::Memory => memory::run(lab, &mut table)?,
+                Part::Storm => storm::run(lab, &mut table)?,
+                Part::Peers => peers(lab, &mut table)?,
+            }
         }
-    }
+        Ok(())
+    })?;
     Ok(table)
+}
+
+/// Runs `work` with the fixtures that every part works with.
+fn with_lab<R>(
+    effort: Effort,
+    work: impl FnOnce(&Lab<'_>) -> Result<R, Error>,
+) -> Result<R, Error> {
+    let fixtures = Fixtures::new()?;
+    work(&Lab { host: fixtures.host()?, fixtures: &fixtures, effort })
 }
 
 #[cfg(feature = "peers")]

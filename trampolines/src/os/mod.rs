@@ -10,16 +10,16 @@ use crate::section::Section;
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 pub use linux::{
-    Note, at_exit, at_fork_child, image_named, images, mapped_inode, name_thread, owned_by_us, pin,
-    pin_code, private_directory, process_age, rendezvous, say, start_holding_image, user, variable,
-    without_signals,
+    Note, at_exit, at_fork_child, find, image_named, images, mapped_inode, name_thread,
+    owned_by_us, pin, pin_code, private_directory, process_age, rendezvous, say,
+    start_holding_image, user, variable, without_signals,
 };
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
 mod other;
 #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
 pub use other::{
-    at_exit, at_fork_child, image_named, images, mapped_inode, name_thread, owned_by_us, pin,
+    at_exit, at_fork_child, find, image_named, images, mapped_inode, name_thread, owned_by_us, pin,
     pin_code, private_directory, process_age, rendezvous, say, start_holding_image, user, variable,
     without_signals,
 };

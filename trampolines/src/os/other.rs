@@ -73,6 +73,12 @@ pub unsafe fn start_holding_image(
 /// Keeps the image that `code` lies in mapped for ever.
 pub fn pin_code(_code: *const ()) {}
 
+/// Where `needle` first stands in `bytes`.
+#[must_use]
+pub fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    bytes.windows(needle.len().max(1)).position(|window| window == needle)
+}
+
 /// Writes `text` to standard error.
 pub fn say(text: &[u8]) {
     let _ = io::Write::write_all(&mut io::stderr(), text);

@@ -286,6 +286,17 @@ pub fn variable(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name).filter(|value| !privileged && !value.is_empty())
 }
 
+/// Where `needle` first stands in `bytes`: the system's own search, which is fast even in a build
+/// without optimisation.
+#[must_use]
+pub fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    // SAFETY: pointers and lengths of two slices.
+    let found = unsafe {
+        libc::memmem(bytes.as_ptr().cast(), bytes.len(), needle.as_ptr().cast(), needle.len())
+    };
+    (!found.is_null()).then(|| found.addr() - bytes.as_ptr().addr())
+}
+
 /// Writes `text` to standard error at once, past every lock and buffer: a forked child may have
 /// inherited std's lock in the hands of a thread that it does not have.
 pub fn say(text: &[u8]) {
@@ -398,6 +409,12 @@ mod tests {
     fn this_process_has_an_age_and_no_process_has_none() {
         assert!(process_age(std::process::id()).is_some());
         assert_eq!(process_age(u32::MAX), None);
+    }
+
+    #[test]
+    fn a_needle_is_found_where_it_first_stands() {
+        assert_eq!(super::find(b"abcabc", b"ca"), Some(2));
+        assert_eq!(super::find(b"abc", b"x"), None);
     }
 
     #[test]
