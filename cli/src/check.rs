@@ -50,13 +50,53 @@ fn text(new: &Path, comparison: &Comparison, screen: &mut Screen) -> Result<(), 
     for report in &comparison.functions {
         let (status, style) = status(report);
         screen.marked(style, status, &report.name)?;
-        if let Outcome::Refused(mismatch) = &report.outcome {
-            screen.paragraph(Style::Old, "    ", &mismatch.to_string())?;
+        match &report.outcome {
+            Outcome::Refused(Mismatch::Signature { old, new }) => signatures(old, new, screen)?,
+            Outcome::Refused(mismatch) => {
+                screen.paragraph(Style::Old, "    ", &mismatch.to_string())?;
+            }
+            _ => {}
         }
     }
     screen.line("")?;
     screen.plain(&summary(new, comparison))?;
     Ok(())
+}
+
+/// Shows two signatures with the part that differs marked.
+fn signatures(old: &str, new: &str, screen: &mut Screen) -> Result<(), Error> {
+    let (old, new) = (spaced(old), spaced(new));
+    for (style, label, one, other) in
+        [(Style::Old, "was", &old, &new), (Style::New, "is", &new, &old)]
+    {
+        let (start, end) = differing(one, other);
+        let one: Vec<char> = one.chars().collect();
+        let text = |part: &[char]| part.iter().collect::<String>();
+        let before = format!("    {label:<5}{}", text(&one[..start]));
+        let pieces = [
+            (Style::Faint, before.as_str()),
+            (style, &text(&one[start..end])),
+            (Style::Faint, &text(&one[end..])),
+        ];
+        screen.pieces(&pieces)?;
+        let marks = "^".repeat((end - start).max(1));
+        screen.pieces(&[(style, &format!("{}{marks}", " ".repeat(9 + start)))])?;
+    }
+    Ok(())
+}
+
+/// A normalised signature with the spaces that people write.
+fn spaced(signature: &str) -> String {
+    signature.replace(',', ", ").replace("->", " -> ")
+}
+
+/// Where the part of `one` begins and ends, in characters, that `other` does not share.
+fn differing(one: &str, other: &str) -> (usize, usize) {
+    let start = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+    let rest = one.chars().count().min(other.chars().count()) - start;
+    let ends = one.chars().rev().zip(other.chars().rev()).take(rest);
+    let end = ends.take_while(|(one, other)| one == other).count();
+    (start, one.chars().count() - end)
 }
 
 /// One word for what happened to a function, and how it looks.
@@ -69,7 +109,10 @@ fn status(report: &FunctionReport) -> (&'static str, Style) {
         Outcome::Refused(Mismatch::Signature { .. }) => ("signature changed", Style::Old),
         Outcome::Refused(Mismatch::Missing) => ("gone", Style::Old),
         Outcome::Refused(Mismatch::Ambiguous) => ("ambiguous", Style::Old),
-        Outcome::Refused(_) => ("layout changed", Style::Old),
+        Outcome::Refused(Mismatch::Layout { .. } | Mismatch::Type { .. }) => {
+            ("layout changed", Style::Old)
+        }
+        Outcome::Refused(_) => ("refused", Style::Old),
         _ => ("unknown", Style::Old),
     }
 }
@@ -136,4 +179,17 @@ fn function(report: &FunctionReport) -> Json {
         ("body_changed", report.body_changed.into()),
         ("depth", depth.into()),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::differing;
+
+    #[test]
+    fn the_part_that_differs_lies_between_what_is_shared() {
+        assert_eq!(differing("fn(u64) -> u8", "fn(u32) -> u8"), (4, 6));
+        assert_eq!(differing("fn(u8)", "fn(u8, u8)"), (5, 5));
+        assert_eq!(differing("fn(u8, u8)", "fn(u8)"), (5, 9));
+        assert_eq!(differing("same", "same"), (4, 4));
+    }
 }

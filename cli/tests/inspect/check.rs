@@ -40,7 +40,8 @@ fn a_changed_signature_is_refused_and_shown() {
     assert_eq!(said.code, Some(5), "{}", said.err);
     said.shows(&[
         "signature changed  inspected_game::menu::draw",
-        "`fn(u32) -> u64`",
+        "    was  fn(u64) -> u64\n             ^^\n",
+        "    is   fn(u32) -> u64\n             ^^\n",
         "would be refused",
     ]);
     let json = check(edition("base"), edition("signature"), &["--format=json"]);
