@@ -131,7 +131,14 @@ impl CodeDifference {
 pub fn compare_code(old: &Library, new: &Library, name: &str) -> Result<CodeDifference, CodeError> {
     let ours = find(old, name)?;
     let theirs = find(new, &ours.name)?;
-    let (old, new) = (code(old, ours)?, code(new, theirs)?);
+    let (mut old, mut new) = (code(old, ours)?, code(new, theirs)?);
+    // The function's own hash is another one where the crates are of other versions or places:
+    // then hashes tell nothing.
+    if old.hash.is_none() || old.hash != new.hash {
+        without_hashes(&mut old.instructions);
+        without_hashes(&mut new.instructions);
+    }
+    let (old, new) = (old.instructions, new.instructions);
     let pairs = align(&texts(&old), &texts(&new));
     let places: BTreeMap<u64, u64> = pairs
         .iter()
@@ -144,9 +151,41 @@ pub fn compare_code(old: &Library, new: &Library, name: &str) -> Result<CodeDiff
             _ => true,
         };
         let line = |lines: &[Line], at: &Option<usize>| at.map(|at| lines[at].clone());
-        Row { old: line(&old_lines, ours), new: line(&new_lines, theirs), changed }
+        shown(Row { old: line(&old_lines, ours), new: line(&new_lines, theirs), changed })
     };
     Ok(CodeDifference { function: ours.name.clone(), rows: pairs.iter().map(row).collect() })
+}
+
+/// The row with hashes where nothing else differs.
+fn shown(mut row: Row) -> Row {
+    let plain = |line: &Option<Line>| line.as_ref().map(|line| without_hash(&line.text));
+    let (old, new) = (plain(&row.old), plain(&row.new));
+    if row.changed && old == new {
+        return row;
+    }
+    for (line, text) in [(&mut row.old, old), (&mut row.new, new)] {
+        if let (Some(line), Some(text)) = (line, text) {
+            line.text = text;
+        }
+    }
+    row
+}
+
+fn without_hashes(code: &mut [Instruction]) {
+    for instruction in code {
+        instruction.text = without_hash(&instruction.text);
+    }
+}
+
+/// `text` without the hash behind a `#`.
+fn without_hash(text: &str) -> String {
+    let is_hash = |rest: &&str| {
+        rest.get(..16).is_some_and(|hash| hash.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    };
+    match text.split_once('#').filter(|(_, rest)| is_hash(rest)) {
+        Some((before, rest)) => format!("{before}{}", &rest[16..]),
+        None => text.to_owned(),
+    }
 }
 
 fn texts(code: &[Instruction]) -> Vec<&str> {
@@ -181,8 +220,14 @@ fn find<'a>(library: &'a Library, name: &str) -> Result<&'a Function, CodeError>
     }
 }
 
+/// The code of a function, and the hash of its symbol.
+struct Code {
+    instructions: Vec<Instruction>,
+    hash: Option<String>,
+}
+
 /// The code of `function`.
-fn code(library: &Library, function: &Function) -> Result<Vec<Instruction>, CodeError> {
+fn code(library: &Library, function: &Function) -> Result<Code, CodeError> {
     let path = || library.path().to_owned();
     let name = || function.name.clone();
     let (machine, format) = (library.machine(), library.format());
@@ -200,7 +245,8 @@ fn code(library: &Library, function: &Function) -> Result<Vec<Instruction>, Code
         return Err(CodeError::TooLong { path: path(), name: name(), size, limit: MAX_CODE });
     }
     let bytes = file.code_at(start).get(..size as usize).ok_or_else(nowhere)?;
-    Ok(disassemble(bytes, start, |reference| names.name(reference)))
+    let instructions = disassemble(bytes, start, |reference| names.name(reference));
+    Ok(Code { instructions, hash: names.hash_at(start).map(str::to_owned) })
 }
 
 /// The lines of `code`, with numbers for the places that it jumps to.

@@ -10,6 +10,14 @@ pub(super) fn demangle(symbol: &str) -> String {
     path.unwrap_or_else(|| symbol.to_owned())
 }
 
+/// The hash that tells apart what older mangling gives one path: what a function is generic over.
+#[cfg(feature = "disassembly")]
+pub(super) fn hash(symbol: &str) -> Option<&str> {
+    let rest = symbol.strip_prefix("_ZN")?.strip_suffix('E')?;
+    let (_, hash) = rest.rsplit_once("17h")?;
+    (hash.len() == 16 && hash.bytes().all(|digit| digit.is_ascii_hexdigit())).then_some(hash)
+}
+
 /// `4game6update17h0123456789abcdefE`
 fn legacy(rest: &str) -> Option<String> {
     let mut parts = Vec::new();
@@ -68,7 +76,12 @@ fn counted_apart(text: &str) -> Option<(&str, &str)> {
 }
 
 fn unescape(part: &str) -> String {
-    const ESCAPES: [(&str, &str); 11] = [
+    const ESCAPES: [(&str, &str); 16] = [
+        ("$u5b$", "["),
+        ("$u5d$", "]"),
+        ("$u27$", "'"),
+        ("$u3b$", ";"),
+        ("$u2b$", "+"),
         ("$LT$", "<"),
         ("$GT$", ">"),
         ("$RF$", "&"),

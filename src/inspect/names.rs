@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use goblin::elf::sym::STT_SECTION;
 use midair_arch::Reference;
 
-use super::demangle::demangle;
+use super::demangle::{demangle, hash};
 use super::elf::{File, Symbol};
 use super::memory::{Pointer, word};
 
@@ -45,7 +45,14 @@ impl<'a> Names<'a> {
         here.map(|symbol| symbol.size).filter(|size| *size > 0).max()
     }
 
-    /// The name of `reference`.
+    /// The hash of a symbol at `address`.
+    pub(super) fn hash_at(&self, address: u64) -> Option<&'a str> {
+        let first = self.symbols.partition_point(|symbol| symbol.address < address);
+        let here = self.symbols[first..].iter().take_while(|symbol| symbol.address == address);
+        here.take(SAME_PLACE).find_map(|symbol| hash(symbol.name))
+    }
+
+    /// The name of `reference`; with a hash behind a `#` where that tells more than the path.
     pub(super) fn name(&self, reference: Reference) -> Option<String> {
         match reference {
             Reference::Code(address) => Some(self.place(address)),
@@ -119,7 +126,11 @@ impl<'a> Names<'a> {
             offset == 0 || offset < symbol.size
         };
         let symbol = here.into_iter().find(covers)?;
-        let name = demangle(symbol.name).replace("::__midair_body", "");
+        let path = demangle(symbol.name).replace("::__midair_body", "");
+        let name = match hash(symbol.name) {
+            Some(hash) => format!("{path}#{hash}"),
+            None => path,
+        };
         Some(match address - symbol.address {
             0 => name,
             offset => format!("{name}+{offset:#x}"),

@@ -32,6 +32,15 @@ fn moved_code_is_equal_code() {
 }
 
 #[test]
+fn a_call_for_another_type_is_another_call() {
+    let said = diff(edition("base"), edition("generic"), &["inspected_game::draw"]);
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    let marked: Vec<_> = said.out.lines().filter(|line| line.starts_with('|')).collect();
+    assert!(!marked.is_empty(), "{}", said.out);
+    assert!(marked.iter().all(|line| line.contains("sized#")), "{}", said.out);
+}
+
+#[test]
 fn a_name_that_is_not_clear_is_answered_with_those_that_are() {
     let several = diff(edition("base"), edition("body"), &["draw"]);
     assert_eq!(several.code, Some(1));

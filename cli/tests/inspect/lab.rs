@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use tempfile::TempDir;
 use tinyjson::JsonValue;
 
 /// The variable that names the file in which code that ran leaves a word.
@@ -42,10 +41,13 @@ pub fn update(world: &mut World, dt: f32) -> u32 {
 
 #[hotpatch]
 pub fn draw(frame: u64) -> u64 {
-    if frame % 3 == 0 { return twice(frame); }
+    if frame % 3 == 0 { return twice(sized::<u8>(frame)); }
     SEEN.with(|seen| seen.set(seen.get() + 1));
     frame + "a constant text".len() as u64 + std::hint::black_box("another text").len() as u64
 }
+
+#[inline(never)]
+fn sized<T>(count: u64) -> u64 { count + size_of::<T>() as u64 }
 
 #[inline(never)]
 fn twice(frame: u64) -> u64 { frame * 2 }
@@ -79,7 +81,7 @@ impl Edition {
 
 const TYPES: &[&str] = &["-C", "debuginfo=2", "-C", "strip=none"];
 
-const EDITIONS: [Edition; 9] = [
+const EDITIONS: [Edition; 10] = [
     Edition::built("base", &[]),
     Edition::built("types", TYPES),
     Edition {
@@ -94,6 +96,7 @@ const EDITIONS: [Edition; 9] = [
         "draw(entry: u64) -> u64 { entry }",
         "draw(entry: u32) -> u64 { entry.into() }",
     ),
+    Edition::edited("generic", "sized::<u8>", "sized::<i8>"),
     Edition::edited("names", "pub mod menu", "pub mod screen"),
     Edition::built("stripped", &["-C", "strip=symbols"]),
     Edition::built("rpath", &["-C", "link-arg=-Wl,-rpath,/opt/somewhere"]),
@@ -107,7 +110,7 @@ const MOVED: &str = "    pub fn draw(entry: u64) -> u64 {
 
 /// The edition called `name`, built when it is first asked for.
 pub(crate) fn edition(name: &str) -> PathBuf {
-    static BUILT: OnceLock<(TempDir, Mutex<HashMap<String, PathBuf>>)> = OnceLock::new();
+    static BUILT: OnceLock<(PathBuf, Mutex<HashMap<String, PathBuf>>)> = OnceLock::new();
     let (folder, built) = BUILT.get_or_init(|| (project(), Mutex::default()));
     let mut built = built.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(path) = built.get(name) {
@@ -119,8 +122,8 @@ pub(crate) fn edition(name: &str) -> PathBuf {
         assert!(source.contains(old), "{name}: there is no {old:?}");
         source = source.replacen(old, new, 1);
     }
-    let path = folder.path().join(format!("lib{}.so", name.replace(' ', "_")));
-    build(folder.path(), &source, flags, &path);
+    let path = folder.join(format!("lib{}.so", name.replace(' ', "_")));
+    build(folder, &source, flags, &path);
     built.insert(name.to_owned(), path.clone());
     path
 }
@@ -129,17 +132,19 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-fn project() -> TempDir {
-    let folder = tempfile::Builder::new().prefix("midair-inspect-").tempdir().unwrap();
+/// The folder of the project; what a static holds is never dropped, so it is one for all runs.
+fn project() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("inspected_game");
     let manifest = format!(
         "[package]\nname = \"inspected_game\"\nversion = \"0.3.1\"\nedition = \"2024\"\n\n\
          [lib]\ncrate-type = [\"cdylib\"]\n\n[dependencies]\nmidair = {{ path = {:?} }}\n\n\
          [workspace]\n\n[profile.dev]\ndebug = false\n",
         repository()
     );
-    fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
-    fs::copy(repository().join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
-    fs::create_dir(folder.path().join("src")).unwrap();
+    fs::create_dir_all(folder.join("src")).unwrap();
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    fs::copy(repository().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+
     folder
 }
 
