@@ -1,3 +1,5 @@
 //! What most programs need: `use midair::prelude::*;`.
 
-pub use crate::{Error, Missing, Outcome, Report, Runtime, Watch, hotpatch, is_hotpatched};
+pub use crate::{
+    Error, Missing, Outcome, Report, Require, Runtime, Watch, hotpatch, is_hotpatched,
+};
