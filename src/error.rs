@@ -82,7 +82,7 @@ pub enum Error {
         artifact: String,
     },
     /// None of its functions is one of this program's.
-    #[error("the artifact {} is of the crate {artifact}, but this program's hot functions are of {}", path.display(), running.join(", "))]
+    #[error("the artifact {} is of the crate {artifact}, but {}", path.display(), hot_crates(running))]
     Foreign {
         /// The artifact.
         path: PathBuf,
@@ -325,6 +325,9 @@ impl Error {
                  that the feature or profile that switches it on is the program's"
                 .to_owned(),
             Self::Identity { what, .. } => what.hint().to_owned(),
+            Self::Foreign { running, .. } if running.is_empty() => {
+                "mark functions with `#[hotpatch]` in a library that the program loads".to_owned()
+            }
             Self::Foreign { .. } => {
                 "name the library that this program loaded, built anew".to_owned()
             }
@@ -371,6 +374,14 @@ impl Rule {
                  allocator hands out may not be given back to another"
             }
         }
+    }
+}
+
+fn hot_crates(running: &[String]) -> String {
+    if running.is_empty() {
+        "this program has no hot function, so there is nothing to patch".to_owned()
+    } else {
+        format!("this program's hot functions are of {}", running.join(", "))
     }
 }
 

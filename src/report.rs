@@ -147,12 +147,12 @@ impl fmt::Display for Report {
         let changed: Vec<_> = self
             .functions
             .iter()
-            .filter(|function| function.body_changed)
+            .filter(|function| function.body_changed && function.outcome == Outcome::Retargeted)
             .map(|function| function.name.as_str())
             .collect();
         write!(f, "patch {}: ", self.generation)?;
         match &changed[..] {
-            [] => f.write_str("no hot function changed itself")?,
+            [] => f.write_str("no hot function changed itself, only what they call or hold")?,
             names if names.len() <= NAMED => write!(f, "{} changed", names.join(", "))?,
             names => {
                 let more = names.len() - NAMED;
@@ -160,12 +160,18 @@ impl fmt::Display for Report {
             }
         }
         write!(f, "; {} from this library", functions(self.retargeted(), "now runs", "now run"))?;
-        let (new, missing) = (count(&Outcome::New), count(&Outcome::Missing));
-        if new > 0 {
-            write!(f, ", {new} new")?;
-        }
-        if missing > 0 {
-            write!(f, ", {missing} kept as before")?;
+        for (outcome, what) in
+            [(Outcome::New, "new"), (Outcome::Missing, "gone, its old code stays")]
+        {
+            let mut names = self.functions.iter().filter(|function| function.outcome == outcome);
+            match count(&outcome) {
+                0 => {}
+                1 => {
+                    let name = names.next().map_or("", |function| function.name.as_str());
+                    write!(f, "; {name} is {what}")?;
+                }
+                many => write!(f, "; {many} are {what}")?,
+            }
         }
         write!(f, " ({}): {}", self.timings, self.path.display())
     }
@@ -238,7 +244,7 @@ mod tests {
         };
         assert_eq!(
             report.to_string(),
-            "patch 3: game::update, game::draw changed; 1 function now runs from this library, 1 \
+            "patch 3: game::update changed; 1 function now runs from this library; game::draw is \
              new (read 0.0, check 0.0, load 0.0, commit 0.0 ms): /tmp/libgame.so"
         );
         assert_eq!(report.function("update").map(|f| f.name.as_str()), Some("game::update"));

@@ -69,7 +69,11 @@ fn abi_features(features: &str) -> String {
 pub(crate) fn compare(old: &Function, new: &Function, deep: Answer) -> (Option<Mismatch>, Depth) {
     let shallow = mismatch(old, new);
     match deep {
-        Answer::Different(mismatch) => (Some(mismatch), Depth::DebugInfo),
+        // A signature that reads differently is what its author changed.
+        Answer::Different(mismatch) => {
+            let written = without_paths(&old.signature) != without_paths(&new.signature);
+            (shallow.filter(|_| written).or(Some(mismatch)), Depth::DebugInfo)
+        }
         Answer::Same { may_borrow } => {
             (shallow.filter(|_| !only_spelling(old, new, may_borrow)), Depth::DebugInfo)
         }

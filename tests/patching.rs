@@ -33,7 +33,7 @@ fn annotate_rebuild_live() {
     fixture.build();
     host.until("call_value", 10, 13);
     host.until_log(
-        "patch 2: no hot function changed itself; 1 function now runs from this library",
+        "patch 2: no hot function changed itself, only what they call or hold; 1 function now runs from this library",
     );
     host.quit();
 }
@@ -85,7 +85,9 @@ pub extern \"C\" fn call_value(x: u64) -> u64 { value(x) }
     fixture.edit("x * 2", "x * 3");
     fixture.build();
     host.until("call_value", 10, 30);
-    host.until_log("patch 1: no hot function changed itself; 1 function now runs");
+    host.until_log(
+        "patch 1: no hot function changed itself, only what they call or hold; 1 function now runs",
+    );
     host.quit();
 }
 

@@ -79,7 +79,7 @@ pub enum Fault {
     #[error("it is empty")]
     Empty,
     /// It is no ELF, PE or Mach-O file at all.
-    #[error("it is not an executable format (it begins with {start:?})")]
+    #[error("it is not an executable format (it begins with \"{start}\")")]
     NotExecutable {
         /// Its first bytes, as text.
         start: String,
@@ -153,7 +153,7 @@ pub enum Fault {
         found: Machine,
     },
     /// It is an executable, an object file or a core dump.
-    #[error("it is not a shared library")]
+    #[error("it is a program or an object file, not a shared library")]
     NotShared,
     /// Part of it would be writable and executable at the same time.
     #[error("it has a segment that is writable and executable")]

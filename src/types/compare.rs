@@ -114,7 +114,7 @@ impl Comparison<'_> {
         if old.size != new.size {
             details.push(format!("size {} -> {}", number(old.size), number(new.size)));
         }
-        if old.align != new.align {
+        if old.align != new.align && old.align.is_some() && new.align.is_some() {
             details.push(format!("alignment {} -> {}", number(old.align), number(new.align)));
         }
         (!details.is_empty()).then_some(details)

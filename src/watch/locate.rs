@@ -29,6 +29,18 @@ pub(super) struct Nothing {
 
 impl fmt::Display for Nothing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.image.to_string_lossy();
+        let file = file.trim_end_matches(" (deleted)");
+        if !file.ends_with(DLL_SUFFIX) {
+            return write!(
+                f,
+                "the hot functions of {file} are in the program itself, which a rebuild cannot \
+                 reach, so nothing is followed; move them to a library with \
+                 `crate-type = [\"cdylib\"]` that the program loads, or name a library that is \
+                 built of the same crate: MIDAIR_ARTIFACT=/path/to/{}",
+                self.library
+            );
+        }
         write!(
             f,
             "the build output of {} was not found, so nothing is followed; add \

@@ -67,6 +67,7 @@ pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<(), Error> {
         screen.line(format!("The project stays in {}", root.display()))?;
     } else if played.is_ok() {
         screen.line("The program has ended, and the project is removed.")?;
+        screen.line("What was compiled stays in the target folder: the next run is quick.")?;
     }
     played?;
     if options.editor == Editor::Script {

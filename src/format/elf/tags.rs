@@ -94,6 +94,10 @@ const DEMANDS: [(u64, &str); 9] = [
 
 /// Checks the entries `used` of a dynamic section, without its end mark.
 pub(super) fn check(used: &[(u64, u64)]) -> Result<(), Fault> {
+    let program = |(tag, flags): &(u64, u64)| *tag == dt::DT_FLAGS_1 && flags & dt::DF_1_PIE != 0;
+    if used.iter().any(program) {
+        return Err(Fault::NotShared);
+    }
     let mut seen = 0_u64;
     for (index, (tag, _)) in used.iter().enumerate() {
         if *tag == dt::DT_NEEDED {
