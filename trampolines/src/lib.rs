@@ -19,5 +19,6 @@ pub mod section;
 pub mod shape;
 mod slot;
 pub mod text;
+pub mod unwind;
 
 pub use slot::Slot;
