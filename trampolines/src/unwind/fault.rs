@@ -19,11 +19,13 @@ pub(super) struct Fault {
     /// The text of the payload, or what stands in its place.
     text: *const u8,
     len: usize,
-    /// The two words of a `Box<dyn Any + Send>`.
-    payload: [*mut (); 2],
+    payload: Words,
     /// Ends the life of the whole, in the image that made it.
     discard: unsafe extern "C" fn(*mut Self),
 }
+
+/// The two words of a `Box<dyn Any + Send>`.
+type Words = [*mut (); 2];
 
 /// What the payload is to other images.
 #[repr(u32)]
@@ -52,8 +54,9 @@ impl Fault {
             (Kind::Other, UNKNOWN)
         };
         let (text, len) = (text.as_ptr(), text.len());
-        // SAFETY: two words of which only this image makes a box again.
-        let payload = unsafe { mem::transmute::<*mut (dyn Any + Send), _>(Box::into_raw(payload)) };
+        let payload = Box::into_raw(payload);
+        // SAFETY: two words of which only `own_payload` makes a box again.
+        let payload = unsafe { mem::transmute::<*mut (dyn Any + Send), Words>(payload) };
         let fault = Self { origin: identity(), kind, text, len, payload, discard };
         Box::into_raw(Box::new(fault))
     }
@@ -83,7 +86,7 @@ unsafe fn own_payload(fault: *mut Fault) -> Box<dyn Any + Send> {
     // SAFETY: a box that `Fault::new` made; both sides allocate alike, as they share std.
     let fault = unsafe { Box::from_raw(fault) };
     // SAFETY: the words that a `Box<dyn Any + Send>` was taken apart into.
-    let payload = unsafe { mem::transmute::<[*mut (); 2], *mut (dyn Any + Send)>(fault.payload) };
+    let payload = unsafe { mem::transmute::<Words, *mut (dyn Any + Send)>(fault.payload) };
     // SAFETY: as above, and only here is a box made of it again.
     unsafe { Box::from_raw(payload) }
 }
