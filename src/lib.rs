@@ -63,6 +63,7 @@ pub mod prelude;
 mod registry;
 mod report;
 mod runtime;
+mod scope;
 mod start;
 mod table;
 #[cfg(feature = "debuginfo")]
@@ -84,6 +85,8 @@ pub use runtime::{
     Missing, Require, Runtime, RuntimeBuilder, Watch, generation, on_patch, on_refusal, reload,
     wait_for_patch,
 };
+
+pub use scope::{PinnedGeneration, Scope, ScopeAsync, checkpoint, pin_owned, scope, scope_async};
 
 #[cfg(feature = "watch")]
 use watch::follow;

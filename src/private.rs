@@ -11,6 +11,12 @@ pub use midair_trampolines::text::{RawText, packed_len};
 
 pub use crate::start::first_call;
 
+/// Where a call goes that found the router in its slot.
+#[cold]
+pub fn route(head: &'static FunctionHead) -> *const () {
+    crate::scope::route(head).address()
+}
+
 /// Gives the address `code` the type of `_witness`.
 ///
 /// The witness is the body coerced to a function pointer, so that the compiler infers every type

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use crate::Slot;
 use crate::hash::Hash;
 use crate::record::{Fields, Header, Kind, Malformed, Raw};
+use crate::routes::{Code, Routes};
+#[cfg(not(loom))]
+use crate::scope;
 use crate::shape::{SHAPE_LEN, Shape};
 use crate::text::{RawText, len_u32, pack};
 
@@ -33,8 +36,11 @@ pub struct FunctionHead {
     body: CodeAddress,
     shim: CodeAddress,
     guarded: CodeAddress,
+    adapter: CodeAddress,
     router: CodeAddress,
+    onward: AtomicPtr<()>,
     resume: AtomicPtr<()>,
+    routes: Routes,
     origin: &'static Origin,
 }
 
@@ -79,6 +85,12 @@ pub struct FunctionParts<'a, const SHAPES: usize> {
     pub body: *const (),
     /// Starts the runtime, settles the slot, and calls on.
     pub shim: *const (),
+    /// Runs the user's code and returns a panic as data; null where none can leave it.
+    pub guarded: *const (),
+    /// Calls guarded code of another image and raises its panic anew; null where `guarded` is.
+    pub adapter: *const (),
+    /// Asks where the call belongs, and calls on.
+    pub router: *const (),
     /// Where the crate lies.
     pub origin: &'static Origin,
 }
@@ -129,9 +141,12 @@ impl<TYPES, const SHAPES: usize, const TEXT: usize> FunctionRecord<TYPES, SHAPES
                 slot: Slot::new(parts.shim),
                 body: CodeAddress(parts.body),
                 shim: CodeAddress(parts.shim),
-                guarded: CodeAddress(std::ptr::null()),
-                router: CodeAddress(std::ptr::null()),
+                guarded: CodeAddress(parts.guarded),
+                adapter: CodeAddress(parts.adapter),
+                router: CodeAddress(parts.router),
+                onward: AtomicPtr::new(std::ptr::null_mut()),
                 resume: AtomicPtr::new(std::ptr::null_mut()),
+                routes: Routes::new(),
                 origin: parts.origin,
             },
             shapes: parts.shapes,
@@ -187,6 +202,59 @@ impl FunctionHead {
     #[must_use]
     pub const fn body(&self) -> *const () {
         self.body.0
+    }
+
+    /// The code of this function in this image, for callers in an image with another standard
+    /// library; `None` where no panic can leave it.
+    #[must_use]
+    pub fn guarded(&self) -> Option<*const ()> {
+        (!self.guarded.0.is_null()).then_some(self.guarded.0)
+    }
+
+    /// Where this image's callers go in each epoch while the slot holds the router.
+    #[must_use]
+    pub const fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// The code that a guarded call through the adapter runs.
+    #[must_use]
+    pub fn onward(&self) -> *const () {
+        // Acquire: pairs with the Release in `lead_to`.
+        self.onward.load(Ordering::Acquire).cast_const()
+    }
+
+    /// Sends callers through the router, which asks where each of them belongs.
+    pub fn lead_through_router(&self) {
+        self.slot.point(self.router.0);
+    }
+
+    /// Sends callers to `code` at once.
+    pub fn lead_to(&self, code: Code) {
+        if code.is_guarded() {
+            // Release: pairs with the Acquire in `onward`. A caller that found the adapter in the
+            // slot earlier goes to the old code or to the new.
+            self.onward.store(code.address().cast_mut(), Ordering::Release);
+            self.slot.point(self.adapter.0);
+        } else {
+            self.slot.point(code.address());
+        }
+    }
+
+    /// Where a call goes that found the router in the slot: to the code of the epoch in which the
+    /// caller is, or to what the slot holds by now.
+    #[must_use]
+    #[cfg(not(loom))]
+    pub fn route(&self) -> Code {
+        scope::decided(|epoch| {
+            let target = self.slot.target();
+            if target != self.router.0 {
+                return Code::plain(target);
+            }
+            // A task of before a fork may see an epoch that is long over.
+            let code = self.routes.at(epoch).or_else(|| self.routes.newest());
+            code.unwrap_or(Code::plain(self.body.0))
+        })
     }
 
     /// Where the crate lies on the machine that compiled it.
@@ -376,12 +444,18 @@ mod tests {
             ],
             body: body as *const (),
             shim: shim as *const (),
+            guarded: std::ptr::null(),
+            adapter: std::ptr::null(),
+            router: router as *const (),
             origin: &ORIGIN,
         });
 
     fn body() {}
     fn shim() {
         std::hint::black_box(1);
+    }
+    fn router() {
+        std::hint::black_box(2);
     }
 
     fn bytes() -> Vec<u8> {
@@ -447,6 +521,9 @@ mod tests {
             shapes: [],
             body: body as *const (),
             shim: shim as *const (),
+            guarded: std::ptr::null(),
+            adapter: std::ptr::null(),
+            router: router as *const (),
             origin: &ORIGIN,
         });
         let patch = bytes as *const ();

@@ -15,6 +15,8 @@ pub mod hash;
 pub mod identity;
 pub mod os;
 pub mod record;
+pub mod routes;
+pub mod scope;
 pub mod section;
 pub mod shape;
 mod slot;

@@ -9,7 +9,7 @@
 //! read-only one among them some linkers make two sections, and enumeration misses one.
 
 /// The version of the record format that this build writes and reads.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
 
 /// What a record describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 /// | from | to | by | with |
 /// |---|---|---|---|
 /// | shim | body | the first call, on any thread ([`settle`](Self::settle)) | compare-exchange |
-/// | anything | new code | a commit, one at a time ([`retarget`](Self::retarget)) | swap |
+/// | anything | router, adapter, new code | a commit, one at a time ([`point`](Self::point), [`retarget`](Self::retarget)) | store, swap |
 ///
 /// A commit may land between the moment a first call reads the shim and the moment it settles the
 /// slot. The compare-exchange then fails, because the slot no longer holds the shim, and the first
@@ -46,6 +46,18 @@ impl Slot {
     pub fn target(&self) -> *const () {
         // Acquire: pairs with the Release half of `retarget` and of `settle`.
         self.0.load(Ordering::Acquire).cast_const()
+    }
+
+    /// Points the slot at `code`.
+    ///
+    /// A plain store, so that a commit of many functions does not wait for each of them.
+    pub fn point(&self, code: *const ()) {
+        // Release: pairs with the Acquire in `target`.
+        #[cfg(not(midair_mutant = "point_relaxed"))]
+        let order = Ordering::Release;
+        #[cfg(midair_mutant = "point_relaxed")]
+        let order = Ordering::Relaxed;
+        self.0.store(code.cast_mut(), order);
     }
 
     /// Points the slot at `code` and returns the address it held before.

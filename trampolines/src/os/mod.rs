@@ -6,13 +6,16 @@ use std::path::PathBuf;
 
 use crate::section::Section;
 
+pub mod barrier;
+
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 pub use linux::{
     Note, at_exit, at_fork_child, find, image_named, images, mapped_inode, name_thread,
-    owned_by_us, pin, pin_code, private_directory, process_age, rendezvous, say,
-    start_holding_image, user, variable, without_signals,
+    owned_by_us, pin, pin_code, private_directory, process_age, process_barrier,
+    register_process_barrier, rendezvous, say, start_holding_image, thread_name, thread_number,
+    user, variable, without_signals,
 };
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
@@ -20,7 +23,8 @@ mod other;
 #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
 pub use other::{
     at_exit, at_fork_child, find, image_named, images, mapped_inode, name_thread, owned_by_us, pin,
-    pin_code, private_directory, process_age, rendezvous, say, start_holding_image, user, variable,
+    pin_code, private_directory, process_age, process_barrier, register_process_barrier,
+    rendezvous, say, start_holding_image, thread_name, thread_number, user, variable,
     without_signals,
 };
 

@@ -115,3 +115,27 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
 pub fn process_age(_pid: u32) -> Option<u64> {
     None
 }
+
+/// The number by which the system knows the calling thread; always 0 here.
+#[must_use]
+pub fn thread_number() -> u64 {
+    0
+}
+
+/// The name of a thread; never known here.
+#[must_use]
+pub fn thread_name(_number: u64) -> Option<String> {
+    None
+}
+
+/// Asks for barriers in all threads; there are none here, so both sides pay for a fence.
+#[must_use]
+pub fn register_process_barrier() -> bool {
+    false
+}
+
+/// A barrier in all threads; there is none here.
+#[must_use]
+pub fn process_barrier() -> bool {
+    false
+}

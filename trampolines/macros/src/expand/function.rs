@@ -95,33 +95,31 @@ impl Parts<'_> {
         let body = self.body();
         let boxed = self.boxed(&quote_spanned!(Span::mixed_site()=> __midair_body));
         let shim = self.shim(&self.target());
-        let name = quote_spanned!(Span::mixed_site()=> __midair_shim);
-        let record = record(self.checked, &self.target(), &name);
-        quote!(#body #boxed #shim #record)
+        let router = self.router(&self.target());
+        let record = record(self.checked, &self.target(), |name| quote!(#name));
+        quote!(#body #boxed #shim #router #record)
     }
 
     fn in_trait(&self, owner: &Owner) -> TokenStream {
         let inferred = inferred(&owner.generics);
         let own = |name: &TokenStream| path_in(&quote!(Self), &inferred, name);
         let body_name = quote_spanned!(Span::mixed_site()=> __midair_body);
-        let shim_name = quote_spanned!(Span::mixed_site()=> __midair_shim);
         let (body, boxed) = (self.body(), self.boxed(&own(&body_name)));
         let shim = self.shim(&own(&self.target()));
+        let router = self.router(&own(&self.target()));
         let ty = static_type(&owner.self_ty);
         let lifetimes = owner.generics.params.iter().map(|_| quote!('static)).collect::<Vec<_>>();
-        let record = record(
-            self.checked,
-            &path_in(&quote!(#ty), &lifetimes, &self.target()),
-            &path_in(&quote!(#ty), &lifetimes, &shim_name),
-        );
-        let helper = self.helper(owner, &quote!(#body #boxed #shim));
+        let fixed = |name: &TokenStream| path_in(&quote!(#ty), &lifetimes, name);
+        let record = record(self.checked, &fixed(&self.target()), |name| fixed(&quote!(#name)));
+        let helper = self.helper(owner, &quote!(#body #boxed #shim #router));
         quote!(#helper #record)
     }
 
     /// The helper trait and its one implementation, whose functions are `functions`.
     fn helper(&self, owner: &Owner, functions: &TokenStream) -> TokenStream {
         let body = self.variants.declaration();
-        let shim = self.variants.target("__midair_shim");
+        let [shim, router] =
+            ["__midair_shim", "__midair_router"].map(|name| self.variants.target(name));
         let boxed = self.variants.is_async().then(|| {
             let boxed = self.variants.target("__midair_boxed");
             quote!(#boxed;)
@@ -143,6 +141,7 @@ impl Parts<'_> {
                 #body;
                 #boxed
                 #shim;
+                #router;
             }
             #[doc(hidden)]
             impl #generics __MidairHot<#(#arguments),*> for #ty #bounds {
@@ -193,9 +192,28 @@ impl Parts<'_> {
 
     /// What the slot holds until the first call.
     fn shim(&self, target: &TokenStream) -> TokenStream {
+        let code = quote_spanned! {Span::mixed_site()=>
+            ::midair::__private::first_call(
+                __MIDAIR_RECORD.head(),
+                ::midair::__private::own_section!(),
+            )
+        };
+        self.passage("__midair_shim", target, &code)
+    }
+
+    /// What the slot holds while a transition is under way.
+    fn router(&self, target: &TokenStream) -> TokenStream {
+        let code = quote_spanned! {Span::mixed_site()=>
+            ::midair::__private::route(__MIDAIR_RECORD.head())
+        };
+        self.passage("__midair_router", target, &code)
+    }
+
+    /// A function like the one behind the slot, called `name`, that asks where to go and goes there.
+    fn passage(&self, name: &str, target: &TokenStream, code: &TokenStream) -> TokenStream {
         let quiet = quiet();
         let everywhere = &self.sorted.everywhere;
-        let signature = self.variants.target("__midair_shim");
+        let signature = self.variants.target(name);
         let pointer = self.variants.pointer();
         let arguments = self.variants.arguments();
         quote_spanned! {Span::mixed_site()=>
@@ -204,13 +222,10 @@ impl Parts<'_> {
             #quiet
             #(#everywhere)*
             #signature {
-                let __midair_address = ::midair::__private::first_call(
-                    __MIDAIR_RECORD.head(),
-                    ::midair::__private::own_section!(),
-                );
+                let __midair_address = #code;
                 let __midair_witness: #pointer = #target;
-                // SAFETY: what the slot holds is the body, or a later body whose signature and
-                // layouts were found equal.
+                // SAFETY: the runtime names the body, or a later body whose signature and layouts
+                // were found equal.
                 let __midair_code = unsafe { ::midair::__private::like(__midair_witness, __midair_address) };
                 // SAFETY: the same function, under the same duties.
                 unsafe { __midair_code(#arguments) }

@@ -1,6 +1,6 @@
 //! The record: the static that stands in the link section.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote_spanned};
 use syn::visit_mut::VisitMut as _;
 use syn::{Signature, Type};
@@ -11,8 +11,14 @@ use crate::shapes::Shapes;
 use crate::signature::{Places, path_text, signature_text, type_text};
 use crate::text::TokenHash;
 
-/// The record of `checked`, whose code and shim are `body` and `shim`.
-pub(crate) fn record(checked: &Checked, body: &TokenStream, shim: &TokenStream) -> TokenStream {
+/// The record of `checked`, whose code is `body`; `path` leads to the other functions by name.
+pub(crate) fn record(
+    checked: &Checked,
+    body: &TokenStream,
+    path: impl Fn(&Ident) -> TokenStream,
+) -> TokenStream {
+    let [shim, router] = ["__midair_shim", "__midair_router"]
+        .map(|name| path(&Ident::new(name, Span::mixed_site())));
     let signature = &checked.function.signature;
     let places = Places::of(signature, checked.owner.as_ref());
     let Shapes { expressions, texts } = Shapes::of(&places);
@@ -44,6 +50,9 @@ pub(crate) fn record(checked: &Checked, body: &TokenStream, shim: &TokenStream) 
             shapes: [#(#expressions),*],
             body: #body as *const (),
             shim: #shim as *const (),
+            guarded: ::core::ptr::null(),
+            adapter: ::core::ptr::null(),
+            router: #router as *const (),
             origin: &__MIDAIR_ORIGIN,
         });
     }

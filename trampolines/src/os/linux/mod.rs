@@ -1,5 +1,6 @@
 //! Linux x86_64 with glibc: images through `dl_iterate_phdr`, their `midair` section through a note.
 
+mod barrier;
 mod threads;
 
 use std::ffi::{CStr, OsStr, c_int, c_void};
@@ -13,7 +14,8 @@ use std::slice;
 use super::{Image, Unsupported};
 use crate::section::Section;
 
-pub use threads::{name_thread, start_holding_image, without_signals};
+pub use barrier::{process_barrier, register_process_barrier};
+pub use threads::{name_thread, start_holding_image, thread_name, thread_number, without_signals};
 
 /// The note through which an image tells where its `midair` section is.
 ///

@@ -193,12 +193,41 @@ pub fn name_thread(name: &str) {
     }
 }
 
+/// The number by which the system knows the calling thread.
+#[must_use]
+pub fn thread_number() -> u64 {
+    // SAFETY: takes nothing and cannot fail.
+    u64::from(unsafe { libc::gettid() }.unsigned_abs())
+}
+
+/// The name of the thread that the system knows by `number`; `None` when it is gone.
+#[must_use]
+pub fn thread_name(number: u64) -> Option<String> {
+    let name = std::fs::read(format!("/proc/self/task/{number}/comm")).ok()?;
+    Some(String::from_utf8_lossy(name.trim_ascii_end()).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{start_holding_image, without_signals};
+    use super::{start_holding_image, thread_name, thread_number, without_signals};
     use std::ffi::c_void;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
+
+    #[test]
+    fn a_thread_is_known_by_number_and_name_while_it_is_there() {
+        let thread = std::thread::Builder::new().name("midair-own".to_owned());
+        let number = thread
+            .spawn(|| {
+                let number = thread_number();
+                assert_eq!(thread_name(number).as_deref(), Some("midair-own"));
+                number
+            })
+            .unwrap()
+            .join()
+            .unwrap();
+        assert_ne!(number, thread_number());
+    }
 
     #[test]
     fn a_thread_starts_through_the_thunk() {

@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorKind};
 use crate::report::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
 use crate::{Missing, Require};
 
+mod scopes;
+use scopes::Scopes;
+
 /// The runtime's functions, for other images.
 #[repr(C)]
 #[derive(Debug)]
@@ -30,6 +33,7 @@ pub(crate) struct Table {
     listen: extern "C" fn(listener: RawListener),
     wait: extern "C" fn(millis: u64, sink: Sink),
     generation: extern "C" fn() -> u64,
+    scopes: Scopes,
 }
 
 const VERSION: u32 = 1;
@@ -44,6 +48,7 @@ static TABLE: Table = Table {
     listen,
     wait,
     generation,
+    scopes: scopes::OWN,
 };
 
 /// The table of this copy of midair.
