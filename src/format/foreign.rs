@@ -27,6 +27,9 @@ static FUNCTION: FunctionRecord<((), u32), 1, { packed_len(&TEXTS) }> =
         shapes: [Shape::new(1, <Probe<u32>>::EXTENT, <Probe<u32>>::BEHIND)],
         body: code as *const (),
         shim: code as *const (),
+        guarded: std::ptr::null(),
+        adapter: std::ptr::null(),
+        router: code as *const (),
         origin: &Origin { manifest_dir: RawText::new("/game") },
     });
 
