@@ -15,6 +15,7 @@ pub(crate) const MAX_BYTES: u64 = 1 << 30;
 #[derive(Debug)]
 pub(crate) struct Artifact {
     path: PathBuf,
+    stamp: Stamp,
     bytes: Vec<u8>,
 }
 
@@ -32,7 +33,7 @@ impl Stamp {
         std::fs::metadata(path).ok().map(|meta| Self::from_meta(&meta))
     }
 
-    fn from_meta(meta: &Metadata) -> Self {
+    pub(crate) fn from_meta(meta: &Metadata) -> Self {
         Self { len: meta.len(), modified: meta.modified().ok(), inode: inode_of(meta) }
     }
 }
@@ -74,12 +75,17 @@ impl Artifact {
         if before != after || bytes.len() as u64 != after.len {
             return Err(Error::Changing { path: path.to_owned() });
         }
-        Ok(Self { path: path.to_owned(), bytes })
+        Ok(Self { path: path.to_owned(), stamp: after, bytes })
     }
 
     /// Where it was read from.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The state of the file when it was read.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
     }
 
     /// Its bytes.

@@ -59,7 +59,7 @@ impl Patch {
         for image in &reach.images {
             check_identity(path, manifest, &registry.images()[*image])?;
         }
-        let types = deep::of_artifact(artifact.bytes(), manifest);
+        let types = deep::of_artifact(artifact, manifest);
         let comparison = Comparison { manifest, registry, reach: &reach, types: &types };
         let functions = comparison.verdicts(settings);
         if functions.iter().any(|function| matches!(function.outcome, Outcome::Refused(_))) {

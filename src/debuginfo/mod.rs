@@ -6,16 +6,22 @@
 
 mod methods;
 mod sections;
+mod separate;
+mod split;
 mod types;
 mod unit;
 mod units;
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use gimli::{Dwarf, EndianSlice, LittleEndian};
 
+use crate::artifact::Stamp;
 use crate::types::{Graph, TypeId};
-use sections::Sections;
+pub(crate) use separate::is_split;
+use split::{Files, Split};
 use types::Reader as TypeReader;
 use units::Units;
 
@@ -28,6 +34,15 @@ pub(crate) struct FunctionTypes {
     pub(crate) graph: Graph,
     /// The function type of each record, by the record's address in the file.
     pub(crate) functions: HashMap<u64, TypeId>,
+    /// Why others are not among them, where that is known.
+    pub(crate) missing: Option<Absent>,
+}
+
+/// Where a library was read from, and the state of the file then.
+#[derive(Clone, Debug)]
+pub(crate) struct Origin {
+    pub(crate) path: PathBuf,
+    pub(crate) stamp: Stamp,
 }
 
 /// Why nothing was read.
@@ -41,8 +56,34 @@ pub(crate) enum Absent {
     #[error("its debug info tells lines but no types")]
     NoTypes,
     /// Its sections are compressed.
-    #[error("its debug info is compressed")]
-    Compressed,
+    #[error("its debug info is compressed ({how}), which is not read")]
+    Compressed {
+        /// By which method.
+        how: &'static str,
+    },
+    /// It was split off, and what was split off is nowhere.
+    #[error("its debug info was split off, and is neither at {}", listed(looked))]
+    SplitGone {
+        /// Where it was looked for.
+        looked: Vec<PathBuf>,
+    },
+    /// It was split off, and what was split off was made by another build.
+    #[error("its debug info was split off, and {} is of another build", file.display())]
+    SplitStale {
+        /// What was found.
+        file: PathBuf,
+    },
+    /// It was split off, and nothing tells of which build it is.
+    #[error(
+        "its debug info was split off, and nothing proves that {} is of the same build: the \
+         library is no longer where it was linked, and a build that is not incremental uses the \
+         names of its files again",
+        file.display()
+    )]
+    SplitUnproven {
+        /// What was found.
+        file: PathBuf,
+    },
     /// It is larger than what is read.
     #[error("its debug info exceeds {limit} {what}")]
     TooLarge {
@@ -68,6 +109,17 @@ impl From<gimli::Error> for Absent {
     }
 }
 
+impl Absent {
+    fn stale(file: &Path) -> Self {
+        Self::SplitStale { file: file.to_owned() }
+    }
+}
+
+fn listed(places: &[PathBuf]) -> String {
+    let places: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
+    places.join(" nor at ")
+}
+
 /// The most types that are read for one image.
 const MAX_TYPES: usize = 200_000;
 
@@ -75,16 +127,23 @@ const MAX_TYPES: usize = 200_000;
 const MAX_ENTRIES: usize = 4_000_000;
 
 /// Reads the types of the function records that stand at the addresses `records` in the file
-/// `bytes`.
+/// `bytes`, which was read from `origin`.
 ///
 /// # Errors
 /// [`Absent`] when there is none, or none that can be read.
-pub(crate) fn read(bytes: &[u8], records: &[u64]) -> Result<FunctionTypes, Absent> {
-    let sections = Sections::find(bytes)?;
+pub(crate) fn read(
+    bytes: &[u8],
+    records: &[u64],
+    origin: &Origin,
+) -> Result<FunctionTypes, Absent> {
+    let files = Files::default();
+    let sections = separate::sections(bytes, origin, &files)?;
     let dwarf =
         Dwarf::load(|id| Ok::<_, Absent>(Slice::new(sections.get(id.name()), LittleEndian)))?;
-    let mut units = Units::new(&dwarf, &sections, records)?;
+    let split = Split::new(origin, &files);
+    let mut units = Units::new(Rc::new(dwarf), &sections, &split, records)?;
     let with_records = units.with_records()?;
+    let missing = units.take_absent();
     let found: Vec<_> = with_records
         .into_iter()
         .flat_map(|number| {
@@ -93,10 +152,10 @@ pub(crate) fn read(bytes: &[u8], records: &[u64]) -> Result<FunctionTypes, Absen
         })
         .collect();
     if found.is_empty() {
-        return Err(Absent::NoTypes);
+        return Err(missing.unwrap_or(Absent::NoTypes));
     }
-    let mut types = FunctionTypes::default();
-    let mut reader = TypeReader::new(&dwarf, units, &sections, &mut types.graph);
+    let mut types = FunctionTypes { missing, ..FunctionTypes::default() };
+    let mut reader = TypeReader::new(units, &sections, &mut types.graph);
     for (address, record) in found {
         if let Some(function) = reader.function_of_record(record)? {
             types.functions.insert(address, function);

@@ -9,8 +9,8 @@ use super::Absent;
 
 /// The sections of a file that was checked to be whole.
 pub(super) struct Sections<'a> {
-    bytes: &'a [u8],
-    named: HashMap<String, SectionHeader>,
+    /// Each section's header, and the file that it is in.
+    named: HashMap<String, (SectionHeader, &'a [u8])>,
 }
 
 impl<'a> Sections<'a> {
@@ -31,29 +31,39 @@ impl<'a> Sections<'a> {
             let name = names.get(section.sh_name..).unwrap_or_default();
             let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
             let name = String::from_utf8_lossy(name).into_owned();
-            if name.starts_with(".debug_") && section.sh_flags & u64::from(SHF_COMPRESSED) != 0 {
-                return Err(Absent::Compressed);
+            if let Some(how) = compression(&name, &section, bytes) {
+                return Err(Absent::Compressed { how });
             }
-            named.insert(name, section);
+            named.insert(name, (section, bytes));
         }
-        if !named.contains_key(".debug_info") {
-            return Err(Absent::None);
-        }
-        Ok(Self { bytes, named })
+        Ok(Self { named })
+    }
+
+    /// The same, with what debug info there is in `other` instead of its own.
+    pub(super) fn with_debug_info_of(mut self, other: Self) -> Self {
+        let debug = other.named.into_iter().filter(|(name, _)| name.starts_with(".debug_"));
+        self.named.extend(debug);
+        self
+    }
+
+    /// Whether there is a section called `name`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.named.contains_key(name)
     }
 
     /// The bytes of the section called `name`, none when there is no such section.
     pub(super) fn get(&self, name: &str) -> &'a [u8] {
-        self.named.get(name).map_or(&[], |section| contents(self.bytes, section))
+        self.named.get(name).map_or(&[], |(section, bytes)| contents(bytes, section))
     }
 
     /// The addresses that relocations will put into the words of `tables`, by the word's address.
     pub(super) fn pointers(&self, wanted: impl Fn(u64) -> bool) -> HashMap<u64, u64> {
-        let Some(section) = self.named.get(".rela.dyn").filter(|s| s.sh_type == SHT_RELA) else {
+        let ours = |(section, _): &(SectionHeader, _)| section.sh_type == SHT_RELA;
+        if !self.named.get(".rela.dyn").is_some_and(ours) {
             return HashMap::new();
-        };
+        }
         let symbols = self.get(".dynsym");
-        contents(self.bytes, section)
+        self.get(".rela.dyn")
             .chunks_exact(24)
             .filter_map(|entry| {
                 let place = word(entry, 0)?;
@@ -66,6 +76,25 @@ impl<'a> Sections<'a> {
             })
             .collect()
     }
+}
+
+/// How a section of debug info is compressed, if it is.
+fn compression(name: &str, section: &SectionHeader, bytes: &[u8]) -> Option<&'static str> {
+    const ZLIB: u32 = 1;
+    const ZSTD: u32 = 2;
+    // The older way had a name of its own instead of a flag.
+    if name.starts_with(".zdebug_") {
+        return Some("zlib");
+    }
+    if !name.starts_with(".debug_") || section.sh_flags & u64::from(SHF_COMPRESSED) == 0 {
+        return None;
+    }
+    let method = contents(bytes, section).get(..4)?.try_into().map(u32::from_le_bytes);
+    Some(match method {
+        Ok(ZLIB) => "zlib",
+        Ok(ZSTD) => "zstd",
+        _ => "by a method that is not known",
+    })
 }
 
 fn contents<'a>(bytes: &'a [u8], section: &SectionHeader) -> &'a [u8] {

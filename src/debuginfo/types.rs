@@ -10,7 +10,7 @@ use gimli::{
     DW_TAG_enumerator, DW_TAG_formal_parameter, DW_TAG_member, DW_TAG_pointer_type,
     DW_TAG_structure_type, DW_TAG_subrange_type, DW_TAG_subroutine_type,
     DW_TAG_template_type_parameter, DW_TAG_typedef, DW_TAG_union_type, DW_TAG_variant,
-    DW_TAG_variant_part, DebuggingInformationEntry, DwAt, Dwarf, UnitOffset,
+    DW_TAG_variant_part, DebuggingInformationEntry, DwAt, UnitOffset,
 };
 
 use super::methods::{Place, methods_of};
@@ -24,7 +24,6 @@ type Entry<'a> = DebuggingInformationEntry<Slice<'a>>;
 
 /// Reads types out of the units of an image.
 pub(super) struct Reader<'r, 'a> {
-    dwarf: &'r Dwarf<Slice<'a>>,
     units: Units<'r, 'a>,
     sections: &'r Sections<'a>,
     graph: &'r mut Graph,
@@ -36,13 +35,12 @@ pub(super) struct Reader<'r, 'a> {
 impl<'r, 'a> Reader<'r, 'a> {
     /// A reader that adds to `graph`.
     pub(super) fn new(
-        dwarf: &'r Dwarf<Slice<'a>>,
         units: Units<'r, 'a>,
         sections: &'r Sections<'a>,
         graph: &'r mut Graph,
     ) -> Self {
         let (traits, known, waiting) = (HashMap::new(), HashMap::new(), Vec::new());
-        Self { dwarf, units, sections, graph, traits, known, waiting }
+        Self { units, sections, graph, traits, known, waiting }
     }
 
     /// The function whose result and arguments the type of a record names as a tuple.
@@ -101,7 +99,7 @@ impl<'r, 'a> Reader<'r, 'a> {
     fn read(&mut self, place: Place) -> Result<Type, Absent> {
         let entry = self.entry(place)?;
         let unit = self.units.get(place.0);
-        let own = name(self.dwarf, &unit.unit, &entry)?.unwrap_or_default();
+        let own = name(&unit.dwarf, &unit.unit, &entry)?.unwrap_or_default();
         let path = unit.paths.get(&place.1).map_or("", |path| &**path);
         let mut ty = Type {
             // Pointers and the like have names that spell what they lead to.
@@ -173,8 +171,9 @@ impl<'r, 'a> Reader<'r, 'a> {
 
     fn field(&mut self, unit: usize, member: &Entry<'a>) -> Result<Option<Field>, Absent> {
         let Some(ty) = reference(member, DW_AT_type) else { return Ok(None) };
+        let scanned = self.units.get(unit);
         Ok(Some(Field {
-            name: name(self.dwarf, &self.units.get(unit).unit, member)?.unwrap_or_default(),
+            name: name(&scanned.dwarf, &scanned.unit, member)?.unwrap_or_default(),
             offset: unsigned(member, DW_AT_data_member_location).unwrap_or_default(),
             ty: self.reach((unit, ty))?,
         }))
@@ -200,11 +199,11 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     fn values(&self, place: Place) -> Result<Vec<(String, u64)>, Absent> {
-        let unit = &self.units.get(place.0).unit;
+        let unit = self.units.get(place.0);
         let mut values = Vec::new();
         for child in self.children(place)? {
             if child.tag() == DW_TAG_enumerator {
-                let name = name(self.dwarf, unit, &child)?.unwrap_or_default();
+                let name = name(&unit.dwarf, &unit.unit, &child)?.unwrap_or_default();
                 values.push((name, unsigned(&child, DW_AT_const_value).unwrap_or_default()));
             }
         }
@@ -251,8 +250,8 @@ impl<'r, 'a> Reader<'r, 'a> {
                 continue;
             };
             let entry = self.entry(place)?;
-            let unit = &self.units.get(place.0).unit;
-            let own = name(self.dwarf, unit, &entry)?.unwrap_or_default();
+            let unit = self.units.get(place.0);
+            let own = name(&unit.dwarf, &unit.unit, &entry)?.unwrap_or_default();
             let kind = self.function(place, 1)?;
             let id = self.graph.reserve();
             let ty = Type {

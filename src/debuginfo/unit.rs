@@ -9,14 +9,15 @@ use std::sync::Arc;
 use gimli::{
     AttributeValue, DW_AT_linkage_name, DW_AT_location, DW_AT_low_pc, DW_AT_name, DW_AT_type,
     DW_TAG_enumeration_type, DW_TAG_namespace, DW_TAG_structure_type, DW_TAG_subprogram,
-    DW_TAG_union_type, DW_TAG_variable, DebuggingInformationEntry, DwTag, Dwarf, Unit, UnitHeader,
-    UnitOffset,
+    DW_TAG_union_type, DW_TAG_variable, DebuggingInformationEntry, DwTag, Dwarf, Unit, UnitOffset,
 };
 
 use super::{Absent, Slice};
 
 /// A unit, and what the pass found in it.
 pub(super) struct Scanned<'a> {
+    /// The sections that it is described in: of a part that was split off, those of its own file.
+    pub(super) dwarf: Rc<Dwarf<Slice<'a>>>,
     pub(super) unit: Unit<Slice<'a>>,
     /// Each record's address and type.
     pub(super) records: Vec<(u64, UnitOffset)>,
@@ -30,13 +31,12 @@ pub(super) struct Scanned<'a> {
 
 /// Looks at every entry of the unit once; `budget` is how many entries may still be looked at.
 pub(super) fn scan<'a>(
-    dwarf: &Dwarf<Slice<'a>>,
-    header: UnitHeader<Slice<'a>>,
+    (dwarf, unit): (Rc<Dwarf<Slice<'a>>>, Unit<Slice<'a>>),
     records: &HashSet<u64>,
     budget: &mut usize,
 ) -> Result<Scanned<'a>, Absent> {
-    let unit = dwarf.unit(header)?;
     let mut found = Scanned {
+        dwarf: Rc::clone(&dwarf),
         records: Vec::new(),
         tables: Vec::new(),
         functions: Vec::new(),
@@ -65,7 +65,7 @@ pub(super) fn scan<'a>(
             continue;
         }
         entries.read_attributes(abbreviation.attributes(), &mut entry.attrs)?;
-        above.push(found.note(dwarf, (offset, tag), &entry, path, records)?);
+        above.push(found.note(&dwarf, (offset, tag), &entry, path, records)?);
     }
     Ok(found)
 }
@@ -102,7 +102,7 @@ impl<'a> Scanned<'a> {
                 return Ok(joined(&path, &own(&self.unit)?.unwrap_or_default()).into());
             }
             DW_TAG_variable => {
-                let Some(address) = address(&self.unit, entry) else { return Ok(path) };
+                let Some(address) = address(dwarf, &self.unit, entry) else { return Ok(path) };
                 if records.contains(&address) {
                     if let Some(AttributeValue::UnitRef(ty)) = entry.attr_value(DW_AT_type) {
                         self.records.push((address, ty));
@@ -142,13 +142,18 @@ pub(super) fn joined(path: &str, name: &str) -> String {
 }
 
 /// The address of a static.
-fn address(unit: &Unit<Slice<'_>>, entry: &DebuggingInformationEntry<Slice<'_>>) -> Option<u64> {
+fn address(
+    dwarf: &Dwarf<Slice<'_>>,
+    unit: &Unit<Slice<'_>>,
+    entry: &DebuggingInformationEntry<Slice<'_>>,
+) -> Option<u64> {
     let AttributeValue::Exprloc(expression) = entry.attr_value(DW_AT_location)? else {
         return None;
     };
     let mut operations = expression.operations(unit.encoding());
     match operations.next().ok()?? {
         gimli::Operation::Address { address } => Some(address),
+        gimli::Operation::AddressIndex { index } => dwarf.address(unit, index).ok(),
         _ => None,
     }
 }

@@ -1,15 +1,15 @@
 //! Deep knowledge out of debug info, read when it is first asked for and kept.
 
 use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
 use super::Answer;
-use crate::artifact::{MAX_BYTES, inode_of};
-use crate::debuginfo::{Absent, FunctionTypes, read};
+use crate::artifact::{Artifact, MAX_BYTES, Stamp};
+use crate::debuginfo::{Absent, FunctionTypes, Origin, is_split, read};
 use crate::manifest::Manifest;
 use crate::notice;
 use crate::report::Mismatch;
@@ -20,18 +20,19 @@ use crate::types::{compare, may_borrow};
 pub(crate) struct Known {
     /// The file that was loaded, held open: by the time somebody asks, a build may have put
     /// another one in its place.
-    file: Mutex<Option<File>>,
+    file: Mutex<Option<(File, Origin)>>,
     /// The addresses of its function records in the file.
     records: Vec<u64>,
     types: OnceLock<Result<FunctionTypes, Absent>>,
 }
 
 /// What is known of an artifact's types.
-pub(crate) fn of_artifact(bytes: &[u8], manifest: &Manifest) -> Arc<Known> {
+pub(crate) fn of_artifact(artifact: &Artifact, manifest: &Manifest) -> Arc<Known> {
     let section = manifest.section.1;
     let records: Vec<_> =
         manifest.functions.iter().map(|function| section + function.offset as u64).collect();
-    let types = read(bytes, &records);
+    let origin = Origin { path: artifact.path().to_owned(), stamp: artifact.stamp() };
+    let types = read(artifact.bytes(), &records, &origin);
     if let Err(absent) = &types {
         notice::debug(format_args!("types of the artifact are not known: {absent}"));
     }
@@ -41,12 +42,24 @@ pub(crate) fn of_artifact(bytes: &[u8], manifest: &Manifest) -> Arc<Known> {
 impl Known {
     /// What will be known of the image that was loaded from `path`, whose inode is `inode` and
     /// whose records stand at `records` in the file.
+    ///
+    /// Debug info that was split off is read now: the next build writes over it, and nobody can hold
+    /// hundreds of files open.
     pub(crate) fn of_image(path: &Path, inode: Option<u64>, records: Vec<u64>) -> Self {
-        let file = File::open(path).ok().filter(|file| {
-            let meta = file.metadata().ok();
-            inode.is_some() && meta.is_some_and(|meta| inode_of(&meta) == inode)
+        let opened = File::open(path).ok().and_then(|file| {
+            let stamp = Stamp::from_meta(&file.metadata().ok()?);
+            let same = inode.is_some() && stamp.inode == inode;
+            same.then(|| (file, Origin { path: built_path(path), stamp }))
         });
-        Self { file: Mutex::new(file), records, types: OnceLock::new() }
+        let known = Self { file: Mutex::new(None), records, types: OnceLock::new() };
+        if let Some((mut file, origin)) = opened {
+            let split = is_split(&mut file);
+            *known.file.lock() = Some((file, origin));
+            if split {
+                let _ = known.types();
+            }
+        }
+        known
     }
 
     /// Compares the function whose record stands at `old` in this image with that at `new` in
@@ -72,7 +85,10 @@ impl Known {
         match self.types() {
             Err(absent) => Some(absent.to_string()),
             Ok(types) if types.functions.contains_key(&address) => None,
-            Ok(_) => Some("its debug info does not tell of this function".to_owned()),
+            Ok(types) => Some(types.missing.as_ref().map_or_else(
+                || "its debug info does not tell of this function".to_owned(),
+                Absent::to_string,
+            )),
         }
     }
 
@@ -95,12 +111,20 @@ impl Known {
     }
 
     fn read_file(&self) -> Result<FunctionTypes, Absent> {
-        let file = self.file.lock().take().ok_or(Absent::Gone)?;
+        let (mut file, origin) = self.file.lock().take().ok_or(Absent::Gone)?;
         let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(0)).map_err(|_| Absent::Gone)?;
         file.take(MAX_BYTES).read_to_end(&mut bytes).map_err(|_| Absent::Gone)?;
         // The file was loaded, but it may have been overwritten since: nothing is taken for granted.
         crate::format::read(&bytes)
             .map_err(|fault| Absent::Damaged { reason: fault.to_string() })?;
-        read(&bytes, &self.records)
+        read(&bytes, &self.records, &origin)
     }
+}
+
+/// The path of a file that is loaded: the system calls one that was replaced deleted.
+fn built_path(path: &Path) -> PathBuf {
+    let path =
+        path.to_str().and_then(|path| path.strip_suffix(" (deleted)")).map_or(path, Path::new);
+    path.to_owned()
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Answer;
+use crate::artifact::Artifact;
 use crate::manifest::Manifest;
 
 /// What is known of an image's types.
@@ -11,7 +12,7 @@ use crate::manifest::Manifest;
 pub(crate) struct Known;
 
 /// What is known of an artifact's types.
-pub(crate) fn of_artifact(_bytes: &[u8], _manifest: &Manifest) -> Arc<Known> {
+pub(crate) fn of_artifact(_artifact: &Artifact, _manifest: &Manifest) -> Arc<Known> {
     Arc::new(Known)
 }
 

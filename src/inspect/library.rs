@@ -190,7 +190,7 @@ impl Library {
 
     /// What is known of its types, read when it is first asked for.
     pub(super) fn types(&self) -> &Known {
-        self.types.get_or_init(|| deep::of_artifact(self.bytes(), &self.manifest))
+        self.types.get_or_init(|| deep::of_artifact(&self.artifact, &self.manifest))
     }
 }
 
