@@ -5,16 +5,19 @@ use std::pin::Pin;
 pub use midair_macros::hotpatch;
 pub use midair_trampolines::function::{FunctionHead, FunctionParts, FunctionRecord, Origin};
 pub use midair_trampolines::own_section;
+pub use midair_trampolines::routes::Code;
 pub use midair_trampolines::section::Section;
 pub use midair_trampolines::shape::{Fallback, Probe, Shape, kind};
 pub use midair_trampolines::text::{RawText, packed_len};
+use midair_trampolines::unwind::GuardedFuture;
+pub use midair_trampolines::unwind::{Guarded, guard};
 
 pub use crate::start::first_call;
 
 /// Where a call goes that found the router in its slot.
 #[cold]
-pub fn route(head: &'static FunctionHead) -> *const () {
-    crate::scope::route(head).address()
+pub fn route(head: &'static FunctionHead) -> Code {
+    crate::scope::route(head)
 }
 
 /// Gives the address `code` the type of `_witness`.
@@ -101,10 +104,13 @@ pub const fn or_empty(text: Option<&'static str>) -> &'static str {
 
 /// What stands behind the slot of an `async fn` returns this: the size of a future changes with
 /// its body, that of a box does not.
-pub type SendFuture<R> = Pin<Box<dyn Future<Output = R> + Send + 'static>>;
+///
+/// Whoever polls it enters through a table of functions, past every slot; so it hands its panics
+/// over as data, in whatever image.
+pub type SendFuture<R> = Pin<Box<dyn Future<Output = Guarded<R>> + Send + 'static>>;
 
 /// [`SendFuture`] for `#[hotpatch(?Send)]`.
-pub type LocalFuture<R> = Pin<Box<dyn Future<Output = R> + 'static>>;
+pub type LocalFuture<R> = Pin<Box<dyn Future<Output = Guarded<R>> + 'static>>;
 
 /// Boxes `future` and forgets for how long it may live, so that no lifetime has to be named in
 /// the signature of the code behind the slot.
@@ -115,7 +121,8 @@ pub unsafe fn detach<'a, R>(
     // The compiler shows this line where a future is not `Send`.
     future: impl Future<Output = R> + Send + 'a, // `#[hotpatch(?Send)]` lifts this
 ) -> SendFuture<R> {
-    let boxed: Pin<Box<dyn Future<Output = R> + Send + 'a>> = Box::pin(future);
+    let boxed: Pin<Box<dyn Future<Output = Guarded<R>> + Send + 'a>> =
+        Box::pin(GuardedFuture::new(future));
     // SAFETY: the types differ in a lifetime only, and the caller keeps to it.
     unsafe { std::mem::transmute(boxed) }
 }
@@ -125,7 +132,8 @@ pub unsafe fn detach<'a, R>(
 /// # Safety
 /// - What comes back is dropped before `'a` ends.
 pub unsafe fn detach_local<'a, R>(future: impl Future<Output = R> + 'a) -> LocalFuture<R> {
-    let boxed: Pin<Box<dyn Future<Output = R> + 'a>> = Box::pin(future);
+    let boxed: Pin<Box<dyn Future<Output = Guarded<R>> + 'a>> =
+        Box::pin(GuardedFuture::new(future));
     // SAFETY: the types differ in a lifetime only, and the caller keeps to it.
     unsafe { std::mem::transmute(boxed) }
 }

@@ -5,6 +5,8 @@
 
 #[path = "macros/asynchronous.rs"]
 mod asynchronous;
+#[path = "macros/border.rs"]
+mod border;
 #[path = "macros/foreign_traits.rs"]
 mod foreign_traits;
 #[path = "macros/functions.rs"]

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use midair::hotpatch;
 
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {

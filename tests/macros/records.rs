@@ -19,7 +19,13 @@ pub(crate) fn names() -> Vec<String> {
     functions().into_iter().map(|function| function.name).collect()
 }
 
-fn find(end: &str) -> (Function, &'static FunctionHead) {
+/// The live records of all hot functions in this program.
+pub(crate) fn heads() -> impl Iterator<Item = &'static FunctionHead> {
+    // SAFETY: the offset was just read from a snapshot of this section.
+    functions().into_iter().map(|function| unsafe { own_section!().function(function.offset) })
+}
+
+pub(crate) fn find(end: &str) -> (Function, &'static FunctionHead) {
     let mut found = functions().into_iter().filter(|function| function.name.ends_with(end));
     let function = found.next().expect("the function has a record");
     assert!(found.next().is_none(), "one record of this name");

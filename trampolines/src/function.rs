@@ -208,7 +208,8 @@ impl FunctionHead {
     /// library; `None` where no panic can leave it.
     #[must_use]
     pub fn guarded(&self) -> Option<*const ()> {
-        (!self.guarded.0.is_null()).then_some(self.guarded.0)
+        let may_unwind = cfg!(panic = "unwind") && !self.guarded.0.is_null();
+        may_unwind.then_some(self.guarded.0)
     }
 
     /// Where this image's callers go in each epoch while the slot holds the router.

@@ -7,6 +7,7 @@
 //! guard to where they belong.
 
 mod fault;
+mod future;
 
 #[cfg(all(
     panic = "unwind",
@@ -43,8 +44,10 @@ mod other;
 use other::{catch, identity};
 
 use std::mem::{ManuallyDrop, MaybeUninit};
+use std::ptr;
 
 use fault::Fault;
+pub use future::GuardedFuture;
 
 /// What came of a call under [`guard`]: its value, or its panic as data.
 ///
@@ -63,6 +66,16 @@ pub struct Guarded<R> {
 unsafe impl<R: Send> Send for Guarded<R> {}
 
 impl<R> Guarded<R> {
+    /// What came of a call that returned `value`.
+    const fn of_value(value: R) -> Self {
+        Self { fault: ptr::null_mut(), value: MaybeUninit::new(value) }
+    }
+
+    /// What came of a call that ended in `fault`.
+    const fn of_fault(fault: *mut Fault) -> Self {
+        Self { fault, value: MaybeUninit::uninit() }
+    }
+
     /// The value; or the panic goes on, raised by the standard library of the calling image.
     ///
     /// No hook runs again and no message is printed again. The payload is what it was if both

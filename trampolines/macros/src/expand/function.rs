@@ -31,10 +31,10 @@ pub(crate) fn expand(checked: &Checked) -> TokenStream {
     parts.wrapper(&nested)
 }
 
-struct Parts<'a> {
+pub(super) struct Parts<'a> {
     checked: &'a Checked,
-    sorted: &'a Sorted,
-    variants: &'a Variants<'a>,
+    pub(super) sorted: &'a Sorted,
+    pub(super) variants: &'a Variants<'a>,
 }
 
 impl Parts<'_> {
@@ -50,7 +50,8 @@ impl Parts<'_> {
             Some(owner) => path_in(&quote!(Self), &inferred(&owner.generics), &self.target()),
             None => self.target(),
         };
-        let wait = self.variants.is_async().then(|| quote_spanned!(Span::mixed_site()=> .await));
+        let wait =
+            self.variants.is_async().then(|| quote_spanned!(Span::mixed_site()=> .await.resume()));
         let call = quote_spanned! {Span::mixed_site()=>
             let __midair_witness: #pointer = #target;
             // SAFETY: the slot holds the shim, the body, or a later body whose signature and
@@ -95,9 +96,12 @@ impl Parts<'_> {
         let body = self.body();
         let boxed = self.boxed(&quote_spanned!(Span::mixed_site()=> __midair_body));
         let shim = self.shim(&self.target());
-        let router = self.router(&self.target());
-        let record = record(self.checked, &self.target(), |name| quote!(#name));
-        quote!(#body #boxed #shim #router #record)
+        let guarded = quote_spanned!(Span::mixed_site()=> __midair_guarded);
+        let router = self.router(&self.target(), &guarded);
+        let border = self.border(&self.target(), &guarded);
+        let pointers = self.border_pointers(|name| quote!(#name));
+        let record = record(self.checked, &self.target(), |name| quote!(#name), &pointers);
+        quote!(#body #boxed #shim #router #border #record)
     }
 
     fn in_trait(&self, owner: &Owner) -> TokenStream {
@@ -106,12 +110,16 @@ impl Parts<'_> {
         let body_name = quote_spanned!(Span::mixed_site()=> __midair_body);
         let (body, boxed) = (self.body(), self.boxed(&own(&body_name)));
         let shim = self.shim(&own(&self.target()));
-        let router = self.router(&own(&self.target()));
+        let guarded = own(&quote_spanned!(Span::mixed_site()=> __midair_guarded));
+        let router = self.router(&own(&self.target()), &guarded);
+        let border = self.border(&own(&self.target()), &guarded);
         let ty = static_type(&owner.self_ty);
         let lifetimes = owner.generics.params.iter().map(|_| quote!('static)).collect::<Vec<_>>();
         let fixed = |name: &TokenStream| path_in(&quote!(#ty), &lifetimes, name);
-        let record = record(self.checked, &fixed(&self.target()), |name| fixed(&quote!(#name)));
-        let helper = self.helper(owner, &quote!(#body #boxed #shim #router));
+        let path = |name: &Ident| fixed(&quote!(#name));
+        let pointers = self.border_pointers(path);
+        let record = record(self.checked, &fixed(&self.target()), path, &pointers);
+        let helper = self.helper(owner, &quote!(#body #boxed #shim #router #border));
         quote!(#helper #record)
     }
 
@@ -123,6 +131,11 @@ impl Parts<'_> {
         let boxed = self.variants.is_async().then(|| {
             let boxed = self.variants.target("__midair_boxed");
             quote!(#boxed;)
+        });
+        let border = self.variants.unwinds().then(|| {
+            let guarded = self.variants.guarded();
+            let adapter = self.variants.target("__midair_adapter");
+            quote!(#guarded; #adapter;)
         });
         let quiet = quiet();
         let (generics, _, bounds) = owner.generics.split_for_impl();
@@ -142,6 +155,7 @@ impl Parts<'_> {
                 #boxed
                 #shim;
                 #router;
+                #border
             }
             #[doc(hidden)]
             impl #generics __MidairHot<#(#arguments),*> for #ty #bounds {
@@ -202,10 +216,17 @@ impl Parts<'_> {
     }
 
     /// What the slot holds while a transition is under way.
-    fn router(&self, target: &TokenStream) -> TokenStream {
-        let code = quote_spanned! {Span::mixed_site()=>
-            ::midair::__private::route(__MIDAIR_RECORD.head())
-        };
+    fn router(&self, target: &TokenStream, guarded: &TokenStream) -> TokenStream {
+        let address = quote_spanned!(Span::mixed_site()=> __midair_route.address());
+        let over_the_border = self.variants.unwinds().then(|| {
+            let call = self.guarded_call(guarded, &address);
+            quote_spanned!(Span::mixed_site()=> if __midair_route.is_guarded() { return #call; })
+        });
+        let code = quote_spanned! {Span::mixed_site()=> {
+            let __midair_route = ::midair::__private::route(__MIDAIR_RECORD.head());
+            #over_the_border
+            #address
+        }};
         self.passage("__midair_router", target, &code)
     }
 
@@ -260,7 +281,7 @@ fn import(path: &Path) -> TokenStream {
 }
 
 /// Signatures are repeated in what we make; the user's lints have spoken about them already.
-fn quiet() -> TokenStream {
+pub(super) fn quiet() -> TokenStream {
     quote_spanned! {Span::mixed_site()=>
         #[allow(
             drop_bounds,
@@ -271,6 +292,7 @@ fn quiet() -> TokenStream {
             private_interfaces,
             single_use_lifetimes,
             trivial_bounds,
+            unreachable_code,
             unused_lifetimes,
             unused_qualifications,
             clippy::all,

@@ -2,6 +2,7 @@
 
 mod attributes;
 pub(crate) mod block;
+mod border;
 pub(crate) mod function;
 mod record;
 mod variants;

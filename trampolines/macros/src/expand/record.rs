@@ -11,12 +11,15 @@ use crate::shapes::Shapes;
 use crate::signature::{Places, path_text, signature_text, type_text};
 use crate::text::TokenHash;
 
-/// The record of `checked`, whose code is `body`; `path` leads to the other functions by name.
+/// The record of `checked`, whose code is `body`; `path` leads to the other functions by name, and
+/// `border` is what stands at the border between two standard libraries.
 pub(crate) fn record(
     checked: &Checked,
     body: &TokenStream,
     path: impl Fn(&Ident) -> TokenStream,
+    border: &[TokenStream; 2],
 ) -> TokenStream {
+    let [guarded, adapter] = border;
     let [shim, router] = ["__midair_shim", "__midair_router"]
         .map(|name| path(&Ident::new(name, Span::mixed_site())));
     let signature = &checked.function.signature;
@@ -50,8 +53,8 @@ pub(crate) fn record(
             shapes: [#(#expressions),*],
             body: #body as *const (),
             shim: #shim as *const (),
-            guarded: ::core::ptr::null(),
-            adapter: ::core::ptr::null(),
+            guarded: #guarded,
+            adapter: #adapter,
             router: #router as *const (),
             origin: &__MIDAIR_ORIGIN,
         });

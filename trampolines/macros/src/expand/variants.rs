@@ -27,6 +27,22 @@ impl<'a> Variants<'a> {
         self.signature.asyncness.is_some()
     }
 
+    pub(crate) fn is_never(&self) -> bool {
+        matches!(&self.signature.output, ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)))
+    }
+
+    /// Whether a panic leaves the function behind the slot. From an ABI that says nothing of
+    /// unwinding none does: the language ends the process. What an async function returns hands
+    /// its panics over itself.
+    pub(crate) fn unwinds(&self) -> bool {
+        let abi = self.signature.abi.as_ref();
+        !self.is_async()
+            && abi.is_none_or(|abi| {
+                let name = abi.name.as_ref().map_or("C".to_owned(), |name| name.value());
+                name == "Rust" || name.ends_with("-unwind")
+            })
+    }
+
     /// The user's signature with a plain name for each argument: what callers see.
     pub(crate) fn wrapper(&self) -> Signature {
         let mut wrapper = self.signature.clone();
@@ -61,15 +77,32 @@ impl<'a> Variants<'a> {
         target
     }
 
+    /// The function behind the slot for callers in an image with another standard library: under
+    /// a guard, and with the ABI of this compiler.
+    pub(crate) fn guarded(&self) -> Signature {
+        let mut guarded = self.target("__midair_guarded");
+        guarded.abi = None;
+        guarded.safety = Safety::Unsafe(syn::token::Unsafe(Span::mixed_site()));
+        guarded.output = if self.is_never() {
+            Self::output("Guarded", &parse_quote!(-> ::core::convert::Infallible))
+        } else {
+            Self::output("Guarded", &guarded.output)
+        };
+        guarded
+    }
+
+    /// The type of pointers to guarded functions.
+    pub(crate) fn guarded_pointer(&self) -> TokenStream {
+        let inputs = self.signature.inputs.iter().map(|_| quote!(_));
+        quote_spanned!(Span::mixed_site()=> unsafe fn(#(#inputs),*) -> _)
+    }
+
     /// `unsafe extern "C" fn(_, _) -> _`: every pointer that is called has this type, and the
     /// compiler finds out the rest.
     pub(crate) fn pointer(&self) -> TokenStream {
         let abi = if self.is_async() { None } else { self.signature.abi.as_ref() };
         let inputs = self.signature.inputs.iter().map(|_| quote!(_));
-        let output = match &self.signature.output {
-            ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => quote!(!),
-            _ => quote!(_),
-        };
+        let output = if self.is_never() { quote!(!) } else { quote!(_) };
         quote_spanned!(Span::mixed_site()=> unsafe #abi fn(#(#inputs),*) -> #output)
     }
 
@@ -121,14 +154,19 @@ impl<'a> Variants<'a> {
     }
 
     fn boxed(&self, output: &ReturnType) -> ReturnType {
+        let future = if self.is_local { "LocalFuture" } else { "SendFuture" };
+        Self::output(future, output)
+    }
+
+    /// `-> name<output>`, with one of our own types.
+    fn output(name: &str, output: &ReturnType) -> ReturnType {
         let unit: Type = parse_quote!(());
         let output = match output {
             ReturnType::Default => &unit,
             ReturnType::Type(_, ty) => ty,
         };
-        let future = if self.is_local { "LocalFuture" } else { "SendFuture" };
-        let future = Ident::new(future, Span::mixed_site());
-        let path = quote_spanned!(Span::mixed_site()=> ::midair::__private::#future);
+        let name = Ident::new(name, Span::mixed_site());
+        let path = quote_spanned!(Span::mixed_site()=> ::midair::__private::#name);
         parse_quote!(-> #path<#output>)
     }
 }
