@@ -79,7 +79,8 @@ pub mod __private;
 pub use error::{Error, ErrorKind, Rule};
 pub use format::{Allocator, Fault, Format, Table};
 pub use identity::is_hotpatched;
-pub use midair_macros::hotpatch;
+pub use midair_macros::{Layout, hotpatch, layout};
+pub use midair_trampolines::layout::{Layout, layout_hash};
 pub use report::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
 pub use runtime::{
     Missing, Require, Runtime, RuntimeBuilder, Watch, generation, on_patch, on_refusal, reload,

@@ -13,6 +13,7 @@ compile_error!("midair records are little-endian: big-endian targets are not sup
 pub mod function;
 pub mod hash;
 pub mod identity;
+pub mod layout;
 pub mod os;
 pub mod record;
 pub mod routes;
@@ -21,6 +22,7 @@ pub mod section;
 pub mod shape;
 mod slot;
 pub mod text;
+pub mod types;
 pub mod unwind;
 
 pub use slot::Slot;

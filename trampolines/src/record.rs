@@ -17,6 +17,8 @@ pub const FORMAT: u16 = 2;
 pub enum Kind {
     /// A hot function.
     Function,
+    /// What types are made of.
+    Types,
     /// The image: compiler, target, panic strategy.
     Identity,
 }
@@ -27,6 +29,7 @@ impl Kind {
     pub const fn number(self) -> u16 {
         match self {
             Self::Function => 1,
+            Self::Types => 5,
             Self::Identity => 6,
         }
     }
@@ -34,6 +37,7 @@ impl Kind {
     const fn from_number(number: u16) -> Option<Self> {
         match number {
             1 => Some(Self::Function),
+            5 => Some(Self::Types),
             6 => Some(Self::Identity),
             _ => None,
         }

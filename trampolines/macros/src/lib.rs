@@ -8,10 +8,12 @@
 mod check;
 mod elision;
 mod expand;
+mod layout;
 mod marking;
 mod outlives;
 mod owner;
 mod parse;
+mod section;
 mod shapes;
 mod signature;
 mod spelling;
@@ -119,4 +121,87 @@ fn attempt(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream
             Ok(expand::block::expand(checked, &arguments))
         }
     }
+}
+
+/// Describes a type, so that patches are compared with the program field by field without debug
+/// info: structs, enums with any `repr`, and unions, generic or not.
+///
+/// Every field's type must be described as well. The types of std that people have in their
+/// structs are.
+///
+/// | written on a field | its type is |
+/// |---|---|
+/// | nothing | described by its own `Layout` |
+/// | `#[layout(opaque)]` | compared by size, alignment and name only |
+/// | `#[layout(with = Mirror)]` | described as `Mirror` is; both must have one size and alignment |
+///
+/// `#[layout(of = other::Type)]` on a struct or an enum makes it a *mirror* of a foreign type: it
+/// describes that type, and compiles only as long as it has the same fields of the same types.
+///
+/// Parameters that a field mentions must be described too. Types may lead to themselves, also
+/// through other types and generics.
+///
+/// # What is described
+///
+/// Size, alignment and `repr`; the name, the offset and the type of each field; variants in order
+/// with their discriminants, and the order and types of their fields. Where the fields of a variant
+/// lie, and in which value of which field a variant hides, is not told on stable Rust. It is a
+/// function of what *is* described, of the compiler and of its flags; and a patch of another
+/// compiler is refused. So flags that shuffle fields (`-Z randomize-layout`) must be the same for a
+/// program and its patches.
+///
+/// Lifetimes are not described.
+///
+/// # Examples
+/// ```ignore
+/// use midair::Layout;
+///
+/// #[derive(Layout)]
+/// pub struct World {
+///     players: Vec<Player>,
+///     #[layout(opaque)]
+///     engine: other::Engine,
+///     #[layout(with = Size)]
+///     window: other::Size,
+/// }
+///
+/// #[derive(Layout)]
+/// pub struct Player {
+///     name: String,
+///     target: Option<Box<Player>>,
+/// }
+///
+/// #[derive(Layout)]
+/// #[layout(of = other::Size)]
+/// struct Size {
+///     width: u32,
+///     height: u32,
+/// }
+/// ```
+#[proc_macro_derive(Layout, attributes(layout))]
+pub fn derive_layout(item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    layout::derive(item.into()).into()
+}
+
+/// Describes the objects of a trait, `dyn Trait`, so that a patch in which methods were added,
+/// removed, reordered or changed is refused without debug info.
+///
+/// The types of the methods and the supertraits must be described as well. `#[layout(opaque)]` on a
+/// method compares it by its tokens only, `#[midair::layout(opaque)]` on the trait compares the
+/// supertraits by name only.
+///
+/// # Examples
+/// ```ignore
+/// #[midair::layout]
+/// pub trait Shape {
+///     fn area(&self) -> f32;
+///     fn scale(&mut self, by: f32);
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn layout(
+    arguments: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    layout::object(arguments.into(), item.into()).into()
 }

@@ -6,7 +6,9 @@ use syn::visit_mut::VisitMut as _;
 use syn::{Signature, Type};
 
 use crate::check::Checked;
+use crate::layout;
 use crate::owner::Static;
+use crate::section;
 use crate::shapes::Shapes;
 use crate::signature::{Places, path_text, signature_text, type_text};
 use crate::text::TokenHash;
@@ -29,15 +31,11 @@ pub(crate) fn record(
     let types = types(&places);
     let (body_hash, line) = (body_hash(checked), line(signature));
     let texts = record_texts(checked, &texts.join("\n"));
+    let (described, attributes) = (layout::function(&places), section::attributes());
     quote_spanned! {Span::mixed_site()=>
         #texts
-        #[used]
-        #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__midair"))]
-        #[cfg_attr(windows, unsafe(link_section = "midair$m"))]
-        #[cfg_attr(
-            not(any(target_vendor = "apple", windows)),
-            unsafe(link_section = "midair")
-        )]
+        #described
+        #attributes
         static __MIDAIR_RECORD: ::midair::__private::FunctionRecord<
             #types,
             #count,
