@@ -8,6 +8,7 @@ use midair_trampolines::os::Unsupported;
 use midair_trampolines::record::Malformed;
 
 use crate::format::Fault;
+use crate::reason::reasons;
 use crate::report::{FunctionReport, Mismatch, Outcome};
 
 /// Why a file did not become a patch, or the runtime could not do what was asked.
@@ -386,11 +387,8 @@ fn hot_crates(running: &[String]) -> String {
 }
 
 fn refused_functions(functions: &[FunctionReport]) -> String {
-    let refused = functions.iter().filter_map(|function| match &function.outcome {
-        Outcome::Refused(mismatch) => Some(format!("{}: {mismatch}", function.name)),
-        _ => None,
-    });
-    refused.collect::<Vec<_>>().join("; ")
+    let reasons = reasons(functions).into_iter().map(|reason| reason.to_string());
+    reasons.collect::<Vec<_>>().join("; ")
 }
 
 fn refusal_hint(functions: &[FunctionReport]) -> String {

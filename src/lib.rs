@@ -60,6 +60,7 @@ mod manifest;
 mod notice;
 mod patch;
 pub mod prelude;
+mod reason;
 mod registry;
 mod report;
 mod runtime;
@@ -81,6 +82,7 @@ pub use format::{Allocator, Fault, Format, Table};
 pub use identity::is_hotpatched;
 pub use midair_macros::{Layout, hotpatch, layout};
 pub use midair_trampolines::layout::{Layout, layout_hash};
+pub use reason::{Reason, reasons};
 pub use report::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
 pub use runtime::{
     Missing, Require, Runtime, RuntimeBuilder, Watch, generation, on_patch, on_refusal, reload,

@@ -1,6 +1,7 @@
 //! What a patch did, function by function.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -200,7 +201,12 @@ impl fmt::Display for Mismatch {
         match self {
             Self::Signature { old, new } => {
                 let (old, new) = (spaced(old), spaced(new));
-                write!(f, "its signature is now `{new}`, the running program calls it as `{old}`")
+                write!(f, "its signature is now `{new}`, callers were compiled for `{old}`")?;
+                match (&old[differing(&old, &new)], &new[differing(&new, &old)]) {
+                    ("", new) => write!(f, ": `{new}` came"),
+                    (old, "") => write!(f, ": `{old}` went"),
+                    (old, new) => write!(f, ": `{new}` where `{old}` was"),
+                }
             }
             Self::Layout { place: 0, ty, old, new } => {
                 write!(f, "the return type {ty} changed: {old} -> {new}")
@@ -212,10 +218,33 @@ impl fmt::Display for Mismatch {
             Self::Shallow { reason } => {
                 write!(f, "its types could not be compared field by field: {reason}")
             }
-            Self::Missing => f.write_str("the artifact lacks it, and the running program calls it"),
+            Self::Missing => f.write_str("the artifact lacks it, and old code calls it"),
             Self::Ambiguous => f.write_str("two functions bear this name"),
         }
     }
+}
+
+/// Where the part of the text `one` stands that `other` does not share, in whole words.
+#[must_use]
+pub fn differing(one: &str, other: &str) -> Range<usize> {
+    let len = |letters: &mut dyn Iterator<Item = (char, char)>| -> usize {
+        letters.take_while(|(one, other)| one == other).map(|(letter, _)| letter.len_utf8()).sum()
+    };
+    let is_word = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let splits = |text: &str, at: usize| {
+        let after = text[at..].chars().next().is_some_and(is_word);
+        after && text[..at].chars().next_back().is_some_and(is_word)
+    };
+    let mut start = len(&mut one.chars().zip(other.chars()));
+    while splits(one, start) || splits(other, start) {
+        start -= one[..start].chars().next_back().map_or(start, char::len_utf8);
+    }
+    let (rest, rest_of_other) = (&one[start..], &other[start..]);
+    let mut end = len(&mut rest.chars().rev().zip(rest_of_other.chars().rev()));
+    while splits(rest, rest.len() - end) || splits(rest_of_other, rest_of_other.len() - end) {
+        end -= rest[rest.len() - end..].chars().next().map_or(end, char::len_utf8);
+    }
+    start..one.len() - end
 }
 
 /// A normalised signature with the spaces that people write.
@@ -225,7 +254,7 @@ pub(crate) fn spaced(signature: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
+    use super::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings, differing};
 
     fn function(name: &str, outcome: Outcome) -> FunctionReport {
         FunctionReport { name: name.into(), outcome, checked: Depth::Shallow, body_changed: true }
@@ -257,5 +286,20 @@ mod tests {
             Mismatch::Signature { old: "fn(u32)->u32".into(), new: "fn(u64)->u32".into() };
         let text = mismatch.to_string();
         assert!(text.contains("fn(u32) -> u32") && text.contains("fn(u64) -> u32"), "{text}");
+        assert!(text.ends_with(": `u64` where `u32` was"), "{text}");
+    }
+
+    #[test]
+    fn the_part_that_differs_is_whole_words() {
+        fn parts<'a>(one: &'a str, other: &'a str) -> (&'a str, &'a str) {
+            (&one[differing(one, other)], &other[differing(other, one)])
+        }
+        assert_eq!(parts("fn(u64) -> u8", "fn(u32) -> u8"), ("u64", "u32"));
+        assert_eq!(parts("fn(u8)", "fn(u8, u8)"), ("", ", u8"));
+        assert_eq!(parts("fn(usize)", "fn(u8)"), ("usize", "u8"));
+        assert_eq!(parts("fn()", "unsafe fn()"), ("", "unsafe "));
+        assert_eq!(parts("fn(Größe) -> Maße", "fn(Grüße) -> Maße"), ("Größe", "Grüße"));
+        assert_eq!(parts("fn(u8) -> u16", "fn(u16) -> u8"), ("u8) -> u16", "u16) -> u8"));
+        assert_eq!(parts("same", "same"), ("", ""));
     }
 }

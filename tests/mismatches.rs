@@ -182,15 +182,24 @@ const EDITS: &[Edit] = &[
         "g",
         "pub hp: u32, pub mana: u32 }",
         "pub hp: u32, pub magic: u32 }",
-        Refused("field magic: u32 new at 4; field mana: u32 gone from 4"),
+        Refused(
+            "Player (lab_corpus_game::Player): field mana: u32 renamed to magic; reached through argument 1, &mut World -> players: Vec<Player>",
+        ),
     ),
     ("g", "pub hp: u32, pub mana: u32 }", "pub hp: u32, pub mana: f32 }", Refused("players")),
-    ("g", "pub hp: u32, pub mana: u32 }", "pub hp: u64, pub mana: u32 }", Refused("Player")),
+    (
+        "g",
+        "pub hp: u32, pub mana: u32 }",
+        "pub hp: u64, pub mana: u32 }",
+        Refused("field hp widened: u32 -> u64; field mana: u32 moved from 4 to 8; size 8 -> 16"),
+    ),
     (
         "g",
         "pub rage: u64 }",
         "pub rage: u64, pub fear: u64 }",
-        Refused("boss: alloc::boxed::Box<lab_corpus_game::Boss"),
+        Refused(
+            "Boss (lab_corpus_game::Boss): field fear: u64 new at 8; size 8 -> 16; reached through argument 1, Box<Boss>; used by `meet` and `update` (in ",
+        ),
     ),
     (
         "g",
@@ -235,7 +244,14 @@ const EDITS: &[Edit] = &[
         "Event { Moved { x: i32, y: i32 }, Hit(u32)",
         Refused("Event"),
     ),
-    ("g", "Moved { x: i32, y: i32 }", "Moved { x: i32, z: i32 }", Refused("field z")),
+    (
+        "g",
+        "Moved { x: i32, y: i32 }",
+        "Moved { x: i32, z: i32 }",
+        Refused(
+            "field y: i32 renamed to z; reached through argument 1, &mut World -> event: Event -> Moved",
+        ),
+    ),
     ("g", "Hit(u32)", "Hit(i32)", Refused("Hit")),
     ("g", "Hit(u32)", "Hit(std::num::NonZero<u32>)", Refused("Event")),
     ("g", "Idle = 0, Running = 1", "Idle = 1, Running = 0", Refused("State")),
@@ -279,7 +295,14 @@ const EDITS: &[Edit] = &[
         "pub union Bits { pub wide: u64, pub word: u32,",
         Refused("Bits"),
     ),
-    ("g", "pub unused: u8,", "pub unused: i8,", Refused("unused")),
+    (
+        "g",
+        "pub unused: u8,",
+        "pub unused: i8,",
+        Refused(
+            "World (lab_corpus_game::World): field unused: u8 -> i8; reached through argument 1, &mut World",
+        ),
+    ),
     ("g", "pub shape: Box<dyn Shape>", "pub shape: Rc<dyn Shape>", Refused("shape")),
     (
         "g",

@@ -181,7 +181,7 @@ fn signatures_layouts_and_missing_functions() {
             "value(x)",
             "value(x as u32)",
             "Refused: ",
-            "its signature is now `fn(u32) -> u64`, the running program calls it as `fn(u64) -> u64`",
+            "its signature is now `fn(u32) -> u64`, callers were compiled for `fn(u64) -> u64`: `u32` where `u64` was",
         ),
         (
             "pub struct World { pub size: u32 }",

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use midair::Missing;
+use midair::{Missing, Require};
 
 use crate::config::{Command, Config, Output};
 use crate::exit::Exit;
@@ -123,6 +123,9 @@ struct CheckArguments {
     /// What to make of a function that NEW lacks
     #[arg(long, value_enum, default_value = "refuse")]
     missing: Gone,
+    /// Refuse functions whose types cannot be compared field by field
+    #[arg(long)]
+    require_deep: bool,
     #[command(flatten)]
     format: FormatArguments,
 }
@@ -179,12 +182,14 @@ impl Midair {
             Verb::Inspect(InspectArguments { file, format }) => {
                 Command::Inspect(inspect::Options { file, output: format.output() })
             }
-            Verb::Check(CheckArguments { old, new, missing, format }) => {
+            Verb::Check(CheckArguments { old, new, missing, require_deep, format }) => {
                 let missing = match missing {
                     Gone::Refuse => Missing::Refuse,
                     Gone::Keep => Missing::Keep,
                 };
-                Command::Check(check::Options { old, new, missing, output: format.output() })
+                let require = if require_deep { Require::Deep } else { Require::Any };
+                let output = format.output();
+                Command::Check(check::Options { old, new, missing, require, output })
             }
             Verb::Diff(DiffArguments { old, new, function, format }) => {
                 Command::Diff(diff::Options { old, new, function, output: format.output() })

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use midair::inspect::{Comparison, Library, Verdict, compare};
-use midair::{Depth, FunctionReport, Mismatch, Missing, Outcome};
+use midair::inspect::{Comparison, Library, Verdict, compare, differing};
+use midair::{Depth, FunctionReport, Mismatch, Missing, Outcome, Require, reasons};
 
 use crate::config::Output;
 use crate::error::Error;
@@ -17,6 +17,7 @@ pub(crate) struct Options {
     pub(crate) old: PathBuf,
     pub(crate) new: PathBuf,
     pub(crate) missing: Missing,
+    pub(crate) require: Require,
     pub(crate) output: Output,
 }
 
@@ -24,7 +25,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, screen: &mut Screen) -> Result<Exit, Error> {
     let old = Library::open(&options.old).map_err(Error::Library)?;
     let new = Library::open(&options.new).map_err(Error::Candidate)?;
-    let comparison = compare(&old, &new, options.missing);
+    let comparison = compare(&old, &new, options.missing, options.require);
     match options.output {
         Output::Json => screen.line(json(options, &comparison).to_string())?,
         Output::Text => text(&options.new, &comparison, screen)?,
@@ -50,16 +51,25 @@ fn text(new: &Path, comparison: &Comparison, screen: &mut Screen) -> Result<(), 
     for report in &comparison.functions {
         let (status, style) = status(report);
         screen.marked(style, status, &report.name)?;
-        match &report.outcome {
-            Outcome::Refused(Mismatch::Signature { old, new }) => signatures(old, new, screen)?,
-            Outcome::Refused(mismatch) => {
-                screen.paragraph(Style::Old, "    ", &mismatch.to_string())?;
-            }
-            _ => {}
+        if let Outcome::Refused(Mismatch::Signature { old, new }) = &report.outcome {
+            signatures(old, new, screen)?;
         }
     }
+    explanations(comparison, screen)?;
     screen.line("")?;
     screen.plain(&summary(new, comparison))?;
+    Ok(())
+}
+
+/// Tells each reason once, however many functions it is a reason for.
+fn explanations(comparison: &Comparison, screen: &mut Screen) -> Result<(), Error> {
+    let reasons = reasons(&comparison.functions);
+    // A signature is shown where its function stands.
+    let told = |mismatch: &Mismatch| matches!(mismatch, Mismatch::Signature { .. });
+    for reason in reasons.iter().filter(|reason| !told(reason.mismatch)) {
+        screen.line("")?;
+        screen.paragraph(Style::Old, "  ", &reason.to_string())?;
+    }
     Ok(())
 }
 
@@ -69,18 +79,15 @@ fn signatures(old: &str, new: &str, screen: &mut Screen) -> Result<(), Error> {
     for (style, label, one, other) in
         [(Style::Old, "was", &old, &new), (Style::New, "is", &new, &old)]
     {
-        let (start, end) = differing(one, other);
-        let one: Vec<char> = one.chars().collect();
-        let text = |part: &[char]| part.iter().collect::<String>();
-        let before = format!("    {label:<5}{}", text(&one[..start]));
-        let pieces = [
-            (Style::Faint, before.as_str()),
-            (style, &text(&one[start..end])),
-            (Style::Faint, &text(&one[end..])),
-        ];
+        let part = differing(one, other);
+        let before = format!("    {label:<5}{}", &one[..part.start]);
+        let marked = &one[part.clone()];
+        let pieces =
+            [(Style::Faint, before.as_str()), (style, marked), (Style::Faint, &one[part.end..])];
         screen.pieces(&pieces)?;
-        let marks = "^".repeat((end - start).max(1));
-        screen.pieces(&[(style, &format!("{}{marks}", " ".repeat(9 + start)))])?;
+        let marks = "^".repeat(marked.chars().count().max(1));
+        let indent = " ".repeat(before.chars().count());
+        screen.pieces(&[(style, &format!("{indent}{marks}"))])?;
     }
     Ok(())
 }
@@ -88,15 +95,6 @@ fn signatures(old: &str, new: &str, screen: &mut Screen) -> Result<(), Error> {
 /// A normalised signature with the spaces that people write.
 fn spaced(signature: &str) -> String {
     signature.replace(',', ", ").replace("->", " -> ")
-}
-
-/// Where the part of `one` begins and ends, in characters, that `other` does not share.
-fn differing(one: &str, other: &str) -> (usize, usize) {
-    let start = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
-    let rest = one.chars().count().min(other.chars().count()) - start;
-    let ends = one.chars().rev().zip(other.chars().rev()).take(rest);
-    let end = ends.take_while(|(one, other)| one == other).count();
-    (start, one.chars().count() - end)
 }
 
 /// One word for what happened to a function, and how it looks.
@@ -179,17 +177,4 @@ fn function(report: &FunctionReport) -> Json {
         ("body_changed", report.body_changed.into()),
         ("depth", depth.into()),
     ])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::differing;
-
-    #[test]
-    fn the_part_that_differs_lies_between_what_is_shared() {
-        assert_eq!(differing("fn(u64) -> u8", "fn(u32) -> u8"), (4, 6));
-        assert_eq!(differing("fn(u8)", "fn(u8, u8)"), (5, 5));
-        assert_eq!(differing("fn(u8, u8)", "fn(u8)"), (5, 9));
-        assert_eq!(differing("same", "same"), (4, 4));
-    }
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use midair_trampolines::function::Function;
 
 use super::Library;
-use crate::Missing;
 use crate::deep::Answer;
 use crate::error::Rule;
 use crate::report::{Depth, FunctionReport, Mismatch, Outcome};
 use crate::verdict::{self, differing_rules};
+use crate::{Missing, Require};
 
 /// What a program that runs one library would make of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Comparison {
 ///
 /// Whether this machine could run either of them makes no difference.
 #[must_use]
-pub fn compare(old: &Library, new: &Library, missing: Missing) -> Comparison {
+pub fn compare(old: &Library, new: &Library, missing: Missing, require: Require) -> Comparison {
     let rules =
         differing_rules(old.manifest().build(), new.manifest().build(), new.manifest().allocator());
     let rules = rules.into_iter().map(|(rule, old, new)| RuleDifference { rule, old, new });
@@ -93,7 +93,7 @@ pub fn compare(old: &Library, new: &Library, missing: Missing) -> Comparison {
                 (Outcome::Refused(Mismatch::Missing), Depth::Shallow, false)
             }
             (_, []) => (Outcome::Missing, Depth::Shallow, false),
-            ([ours], [theirs]) => exchange((old, ours), (new, theirs)),
+            ([ours], [theirs]) => exchange((old, ours), (new, theirs), require),
             _ => (Outcome::Refused(Mismatch::Ambiguous), Depth::Shallow, true),
         };
         FunctionReport { name: name.to_owned(), outcome, checked, body_changed }
@@ -113,7 +113,11 @@ fn by_name(library: &Library) -> BTreeMap<&str, Vec<&Function>> {
     functions
 }
 
-fn exchange(old: (&Library, &Function), new: (&Library, &Function)) -> (Outcome, Depth, bool) {
+fn exchange(
+    old: (&Library, &Function),
+    new: (&Library, &Function),
+    require: Require,
+) -> (Outcome, Depth, bool) {
     let place =
         |(library, function): (&Library, &Function)| library.manifest().address_of(function);
     let deep = match (old.0.format(), new.0.format()) {
@@ -123,8 +127,20 @@ fn exchange(old: (&Library, &Function), new: (&Library, &Function)) -> (Outcome,
         _ => Answer::Unknown,
     };
     let (mismatch, depth) = verdict::compare(old.1, new.1, deep);
+    let too_shallow = require == Require::Deep && depth == Depth::Shallow;
+    let mismatch = mismatch.or_else(|| too_shallow.then(|| shallow(old, new)));
     let outcome = mismatch.map_or(Outcome::Retargeted, Outcome::Refused);
     (outcome, depth, old.1.body_hash != new.1.body_hash)
+}
+
+/// Which of the two libraries does not tell of its types, and why.
+fn shallow(old: (&Library, &Function), new: (&Library, &Function)) -> Mismatch {
+    let reason = match (old.0.shallow(old.1), new.0.shallow(new.1)) {
+        (Some(reason), _) => format!("of the old library, {reason}"),
+        (None, Some(reason)) => format!("of the new library, {reason}"),
+        (None, None) => "they were not".to_owned(),
+    };
+    Mismatch::Shallow { reason }
 }
 
 /// What would be loaded of a library: the header that says where the rest of the file is left out.

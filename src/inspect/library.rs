@@ -173,7 +173,7 @@ impl Library {
         }
     }
 
-    fn shallow(&self, record: &Record) -> Option<String> {
+    pub(super) fn shallow(&self, record: &Record) -> Option<String> {
         if self.format() != Format::Elf {
             return Some(format!("debug info of {} files is not read", self.format()));
         }

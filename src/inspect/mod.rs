@@ -6,11 +6,11 @@
 //! # Examples
 //! ```no_run
 //! use midair::inspect::{Library, compare};
-//! use midair::Missing;
+//! use midair::{Missing, Require};
 //!
 //! let old = Library::open("target/debug/libgame.so".as_ref())?;
 //! let new = Library::open("/tmp/libgame.so".as_ref())?;
-//! let comparison = compare(&old, &new, Missing::Refuse);
+//! let comparison = compare(&old, &new, Missing::Refuse, Require::Any);
 //! println!("{:?}", comparison.verdict());
 //! # Ok::<(), midair::Error>(())
 //! ```
@@ -30,6 +30,7 @@ mod names;
 mod sizes;
 mod warning;
 
+pub use crate::report::differing;
 #[cfg(feature = "disassembly")]
 pub use code::{CodeDifference, CodeError, Line, Row, compare_code};
 pub use comparison::{Comparison, RuleDifference, Verdict, compare};

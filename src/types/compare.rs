@@ -1,9 +1,13 @@
 //! The comparison of two types: everything that code which was compiled against the one would
 //! find elsewhere in the other.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::{Difference, Field, Graph, Kind, Method, Step, Type, TypeId, Variant};
+use super::changes::{
+    different, fields, is_replaced, methods, number, same_name, sigil, values, variants,
+};
+use super::names::is_of_std;
+use super::{Difference, Field, Graph, Kind, Step, Type, TypeId};
 
 /// Compares the function types `old` and `new`: the nearest difference that is not merely the
 /// consequence of another, or `None` when every type that can be reached from them is the same.
@@ -11,12 +15,13 @@ use super::{Difference, Field, Graph, Kind, Method, Step, Type, TypeId, Variant}
 /// Recursive types are compared as a whole: a pair that is being compared counts as equal until
 /// something else differs.
 pub(crate) fn compare(old: (&Graph, TypeId), new: (&Graph, TypeId)) -> Option<Difference> {
-    let mut comparison = Comparison { old: old.0, new: new.0, seen: HashSet::new() };
+    let mut comparison =
+        Comparison { old: old.0, new: new.0, seen: HashSet::new(), later: VecDeque::new() };
     let mut queue = comparison.start(old.1, new.1)?;
     let mut differences: Vec<(usize, Vec<String>)> = Vec::new();
     // Breadth first, so that the shortest way to a difference is the one that is told.
     let mut next = 0;
-    while next < queue.len() && differences.len() < ENOUGH {
+    while (next < queue.len() || comparison.resume(&mut queue)) && differences.len() < ENOUGH {
         let Pair { old, new, way } = queue[next].clone();
         if let Some(details) = comparison.differs(old, new) {
             differences.push((next, details));
@@ -29,7 +34,7 @@ pub(crate) fn compare(old: (&Graph, TypeId), new: (&Graph, TypeId)) -> Option<Di
     // A struct that grew because a field of it grew is not what the reader has to look at.
     let cause = differences.iter().position(|(at, _)| {
         let inside = comparison.inside(queue[*at].old, queue[*at].new);
-        inside.iter().all(|pair| !differing.contains(pair))
+        inside.iter().all(|pair| !differing.contains(pair) || comparison.is_replaced(*pair))
     });
     let (at, details) = differences.into_iter().nth(cause.unwrap_or(0))?;
     let ty = comparison.new.get(queue[at].new).name.clone();
@@ -75,6 +80,9 @@ struct Comparison<'a> {
     old: &'a Graph,
     new: &'a Graph,
     seen: HashSet<(TypeId, TypeId)>,
+    /// What types are generic over: looked at when nothing else is left, so that the way to it leads
+    /// through fields where it can.
+    later: VecDeque<Pair>,
 }
 
 #[derive(Clone)]
@@ -107,6 +115,22 @@ impl Comparison<'_> {
         }
     }
 
+    /// Adds the next pair that was put off, if there is one.
+    fn resume(&mut self, queue: &mut Vec<Pair>) -> bool {
+        while let Some(pair) = self.later.pop_front() {
+            if self.seen.insert((pair.old, pair.new)) {
+                queue.push(pair);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether the second type stands in place of the first, instead of being a new edition of it.
+    fn is_replaced(&self, (old, new): (TypeId, TypeId)) -> bool {
+        is_replaced((self.old, old), (self.new, new))
+    }
+
     /// What differs between two types themselves, without what they lead to.
     fn differs(&self, old: TypeId, new: TypeId) -> Option<Vec<String>> {
         let (old, new) = (self.old.get(old), self.new.get(new));
@@ -128,7 +152,7 @@ impl Comparison<'_> {
             }
             (Struct { fields: before }, Struct { fields: after })
             | (Union { fields: before }, Union { fields: after }) => {
-                let mut details = self.fields(before, after);
+                let mut details = fields((self.old, before), (self.new, after));
                 if details.is_empty() {
                     details = different(same_name(old, new), old, new);
                 }
@@ -138,7 +162,7 @@ impl Comparison<'_> {
                 Enum { discriminant: before_tag, variants: before },
                 Enum { discriminant: after_tag, variants: after },
             ) => {
-                let mut details = variants(before, after);
+                let mut details = variants((self.old, before), (self.new, after));
                 let place = |tag: &Option<Field>| tag.as_ref().map(|tag| tag.offset);
                 if details.is_empty() && place(before_tag) != place(after_tag) {
                     details.push("the discriminant lies elsewhere".to_owned());
@@ -164,32 +188,8 @@ impl Comparison<'_> {
             }
             (Trait { .. }, Trait { .. }) => different(same_name(old, new), old, new),
             (Opaque, Opaque) => different(same_name(old, new), old, new),
-            _ => vec![format!("was {}", old.name)],
+            _ => different(false, old, new),
         }
-    }
-
-    fn fields(&self, old: &[Field], new: &[Field]) -> Vec<String> {
-        let mut details = Vec::new();
-        let before: HashMap<&str, &Field> = old.iter().map(|f| (f.name.as_str(), f)).collect();
-        let after: HashMap<&str, &Field> = new.iter().map(|f| (f.name.as_str(), f)).collect();
-        for field in new {
-            let ty = &self.new.get(field.ty).name;
-            match before.get(field.name.as_str()) {
-                None => {
-                    details.push(format!("field {}: {ty} new at {}", field.name, field.offset));
-                }
-                Some(was) if was.offset != field.offset => details.push(format!(
-                    "field {}: {ty} moved from {} to {}",
-                    field.name, was.offset, field.offset
-                )),
-                Some(_) => {}
-            }
-        }
-        for field in old.iter().filter(|field| !after.contains_key(field.name.as_str())) {
-            let ty = &self.old.get(field.ty).name;
-            details.push(format!("field {}: {ty} gone from {}", field.name, field.offset));
-        }
-        details
     }
 
     /// The types that lie inside both, by value.
@@ -216,15 +216,17 @@ impl Comparison<'_> {
     fn follow(&mut self, old: TypeId, new: TypeId, way: &[Step], queue: &mut Vec<Pair>) {
         use Kind::{Array, Enum, Function, Pointer, Struct, Trait, Union};
         let (old_graph, new_graph) = (self.old, self.new);
+        let parameters = old_graph.get(old).parameters.iter().zip(&new_graph.get(new).parameters);
+        let put_off = parameters.map(|(old, new)| Pair { old: *old, new: *new, way: way.to_vec() });
+        self.later.extend(put_off);
+        // What a container of std is made of says nothing to who put it there.
+        let owner = new_graph.get(new);
+        let is_telling = !is_of_std(&owner.name);
         let mut go = |old: TypeId, new: TypeId, step: Option<Step>| {
             let mut way = way.to_vec();
-            way.extend(step);
+            way.extend(step.filter(|_| is_telling));
             self.push(queue, old, new, way);
         };
-        let parameters = old_graph.get(old).parameters.iter().zip(&new_graph.get(new).parameters);
-        for (old, new) in parameters {
-            go(*old, *new, None);
-        }
         match (&old_graph.get(old).kind, &new_graph.get(new).kind) {
             (Struct { fields: before }, Struct { fields: after })
             | (Union { fields: before }, Union { fields: after }) => {
@@ -277,90 +279,6 @@ fn function(graph: &Graph, id: TypeId) -> Option<(&[TypeId], Option<TypeId>)> {
         Kind::Pointer { target: Some(target) } => function(graph, *target),
         _ => None,
     }
-}
-
-/// Closures and the state of `async` blocks have names that count them: those may shift although
-/// nothing else does.
-fn same_name(old: &Type, new: &Type) -> bool {
-    let counted = |name: &str| name.contains("{closure") || name.contains("{async");
-    old.name == new.name || (counted(&old.name) && counted(&new.name))
-}
-
-/// What kind of pointer it is: `&`, `&mut`, `*const`, `*mut`, or the words before a function's
-/// arguments.
-fn sigil(ty: &Type) -> &str {
-    let name = ty.name.as_str();
-    let kinds = ["&mut ", "&", "*const ", "*mut "];
-    kinds
-        .into_iter()
-        .find(|kind| name.starts_with(kind))
-        .unwrap_or_else(|| name.split_once("fn(").map_or("", |(words, _)| words))
-}
-
-fn different(same: bool, old: &Type, new: &Type) -> Vec<String> {
-    if same { Vec::new() } else { vec![format!("was {}, is {}", old.name, new.name)] }
-}
-
-fn number(number: Option<u64>) -> String {
-    number.map_or_else(|| "unknown".to_owned(), |number| number.to_string())
-}
-
-fn variants(old: &[Variant], new: &[Variant]) -> Vec<String> {
-    let mut details = Vec::new();
-    for variant in new {
-        match old.iter().find(|was| was.name == variant.name) {
-            None => details.push(format!("variant {} new", variant.name)),
-            Some(was) if was.value != variant.value => details.push(format!(
-                "variant {}: discriminant {} -> {}",
-                variant.name,
-                number(was.value),
-                number(variant.value)
-            )),
-            Some(_) => {}
-        }
-    }
-    let gone = old.iter().filter(|was| new.iter().all(|variant| variant.name != was.name));
-    details.extend(gone.map(|variant| format!("variant {} gone", variant.name)));
-    details
-}
-
-fn values(old: &[(String, u64)], new: &[(String, u64)]) -> Vec<String> {
-    let mut details = Vec::new();
-    for (name, value) in new {
-        match old.iter().find(|(was, _)| was == name) {
-            None => details.push(format!("variant {name} = {value} new")),
-            Some((_, was)) if was != value => {
-                details.push(format!("variant {name}: {was} -> {value}"));
-            }
-            Some(_) => {}
-        }
-    }
-    let gone = old.iter().filter(|(was, _)| new.iter().all(|(name, _)| name != was));
-    details.extend(gone.map(|(name, value)| format!("variant {name} = {value} gone")));
-    details
-}
-
-fn methods(old: &[Method], new: &[Method]) -> Vec<String> {
-    let names = |methods: &[Method]| -> Vec<String> {
-        methods.iter().map(|method| method.name.clone()).collect()
-    };
-    let (old, new) = (names(old), names(new));
-    // Of a method that one side's debug info does not describe, nothing can differ.
-    let told = |(old, new): (&String, &String)| old == new || old == "?" || new == "?";
-    if old.len() == new.len() && old.iter().zip(&new).all(told) {
-        return Vec::new();
-    }
-    let mut details: Vec<_> = new
-        .iter()
-        .filter(|method| !old.contains(method))
-        .map(|method| format!("method {method} new"))
-        .collect();
-    let gone = old.iter().filter(|method| !new.contains(method));
-    details.extend(gone.map(|method| format!("method {method} gone")));
-    if details.is_empty() {
-        details.push(format!("methods in another order: {} -> {}", old.join(", "), new.join(", ")));
-    }
-    details
 }
 
 /// The parts that both sides have under one name.
@@ -454,6 +372,6 @@ mod tests {
         let difference = compare((&old.0, old.1), (&new.0, new.1)).unwrap();
         assert_eq!(difference.title(), "Player (game::Player)");
         assert_eq!(difference.details, ["field mana: u32 new at 16", "size 16 -> 24"]);
-        assert_eq!(difference.way(), "argument 1, &mut game::World -> players: *mut Player");
+        assert_eq!(difference.way(), "argument 1, &mut World -> players: *mut Player");
     }
 }

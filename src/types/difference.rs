@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::names::{field, short};
+
 /// What differs, where it is, and how it was reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
@@ -31,9 +33,9 @@ pub(crate) enum Step {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Argument { number, ty } => write!(f, "argument {number}, {ty}"),
-            Self::Result { ty } => write!(f, "the result, {ty}"),
-            Self::Field { name, ty } => write!(f, "{name}: {ty}"),
+            Self::Argument { number, ty } => write!(f, "argument {number}, {}", short(ty)),
+            Self::Result { ty } => write!(f, "the result, {}", short(ty)),
+            Self::Field { name, ty } => write!(f, "{}: {}", field(name), short(ty)),
             Self::Variant { name } => write!(f, "{name}"),
             Self::Method { name } => write!(f, "method {name}"),
         }
@@ -43,13 +45,10 @@ impl fmt::Display for Step {
 impl Difference {
     /// The type's own name, then its path where that says more.
     pub(crate) fn title(&self) -> String {
-        let short = self.ty.rsplit_once("::").map_or(self.ty.as_str(), |(_, short)| short);
-        // A name with generics in it has `::` in its arguments; then the whole of it is shown.
-        if short == self.ty || self.ty.contains('<') {
-            self.ty.clone()
-        } else {
-            format!("{short} ({})", self.ty)
-        }
+        let short = short(&self.ty);
+        let path = self.ty.split('<').next().unwrap_or_default().trim_start_matches("dyn ");
+        let has_path = path.contains("::") && path.starts_with(char::is_alphabetic);
+        if has_path { format!("{short} ({path})") } else { short }
     }
 
     /// The way from the signature to the type.

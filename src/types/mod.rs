@@ -1,8 +1,10 @@
 //! Types as both sides of a comparison know them: a graph of what lies where, read from debug info
 //! or from type description records, with indirections as edges, so that recursion needs no care.
 
+mod changes;
 mod compare;
 mod difference;
+mod names;
 
 pub(crate) use compare::{compare, may_borrow};
 pub(crate) use difference::{Difference, Step};

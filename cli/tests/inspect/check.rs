@@ -40,8 +40,8 @@ fn a_changed_signature_is_refused_and_shown() {
     assert_eq!(said.code, Some(5), "{}", said.err);
     said.shows(&[
         "signature changed  inspected_game::menu::draw",
-        "    was  fn(u64) -> u64\n             ^^\n",
-        "    is   fn(u32) -> u64\n             ^^\n",
+        "    was  fn(u64) -> u64\n            ^^^\n",
+        "    is   fn(u32) -> u64\n            ^^^\n",
         "would be refused",
     ]);
     let json = check(edition("base"), edition("signature"), &["--format=json"]);
@@ -49,13 +49,38 @@ fn a_changed_signature_is_refused_and_shown() {
 }
 
 #[test]
-fn a_field_that_came_behind_a_pointer_is_refused_and_named() {
-    let said = check(edition("types"), edition("types layout"), &[]);
+fn a_field_that_came_behind_a_pointer_is_told_once_with_every_function_that_uses_it() {
+    let said = check(edition("users"), edition("users layout"), &[]);
     assert_eq!(said.code, Some(5), "{}", said.err);
     let words = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("layout changed inspected_game::update"), "{words}");
-    assert!(words.contains("Player (inspected_game::Player)"), "{words}");
-    assert!(words.contains("mana") && words.contains("reached through"), "{words}");
+    let reason = "Player (inspected_game::Player): field mana: u32 new at 4; size 4 -> 8; reached \
+                  through argument 1, &Player; used by `heal` and `update`";
+    assert!(words.contains(reason), "{words}");
+    assert_eq!(words.matches("field mana").count(), 1, "{words}");
+    assert!(!said.out.contains("running program") && !said.out.contains('\x1b'), "{words}");
+    // Scripts have the reason with each function.
+    let json = check(edition("users"), edition("users layout"), &["--format=json"]);
+    assert_eq!(json.out.matches("field mana: u32 new at 4").count(), 2, "{}", json.out);
+}
+
+#[test]
+fn whoever_requires_it_gets_nothing_that_was_compared_less_deeply() {
+    let deep = check(edition("types"), edition("types"), &["--require-deep"]);
+    assert_eq!(deep.code, Some(4), "{}{}", deep.out, deep.err);
+    let shallow = check(edition("base"), edition("body"), &["--require-deep"]);
+    assert_eq!(shallow.code, Some(5), "{}", shallow.out);
+    let words = shallow.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let reason = "types could not be compared field by field: of the old library, it has no debug \
+                  info";
+    assert!(words.contains(reason) && words.contains("would be refused"), "{words}");
+}
+
+#[test]
+fn what_is_gone_is_told_without_a_program_that_runs() {
+    let said = check(edition("base"), edition("names"), &[]);
+    said.shows(&["the artifact lacks it, and old code calls it"]);
+    assert!(!said.out.contains("running"), "{}", said.out);
 }
 
 #[test]

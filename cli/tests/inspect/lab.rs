@@ -81,12 +81,30 @@ impl Edition {
 
 const TYPES: &[&str] = &["-C", "debuginfo=2", "-C", "strip=none"];
 
-const EDITIONS: [Edition; 10] = [
+const EDITIONS: [Edition; 12] = [
     Edition::built("base", &[]),
     Edition::built("types", TYPES),
     Edition {
         name: "types layout",
         edit: Some(("pub hp: u32", "pub hp: u32, pub mana: u32")),
+        flags: TYPES,
+    },
+    Edition {
+        name: "users",
+        edit: Some((
+            "pub struct Player { pub hp: u32 }",
+            "pub struct Player { pub hp: u32 }\n#[hotpatch]\n\
+             pub fn heal(player: &Player) -> u32 { player.hp }",
+        )),
+        flags: TYPES,
+    },
+    Edition {
+        name: "users layout",
+        edit: Some((
+            "pub struct Player { pub hp: u32 }",
+            "pub struct Player { pub hp: u32, pub mana: u32 }\n#[hotpatch]\n\
+             pub fn heal(player: &Player) -> u32 { player.hp }",
+        )),
         flags: TYPES,
     },
     Edition::edited("body", "fetch_add(5", "fetch_add(6"),
