@@ -15,6 +15,7 @@ pub(crate) const MAX_BYTES: u64 = 1 << 30;
 #[derive(Debug)]
 pub(crate) struct Artifact {
     path: PathBuf,
+    #[cfg_attr(not(feature = "debuginfo"), expect(dead_code, reason = "only debug info needs it"))]
     stamp: Stamp,
     bytes: Vec<u8>,
 }
@@ -84,6 +85,7 @@ impl Artifact {
     }
 
     /// The state of the file when it was read.
+    #[cfg_attr(not(feature = "debuginfo"), expect(dead_code, reason = "only debug info needs it"))]
     pub(crate) fn stamp(&self) -> Stamp {
         self.stamp
     }
