@@ -12,6 +12,7 @@ use std::sync::OnceLock;
 use midair_trampolines::os;
 use parking_lot::Mutex;
 
+use crate::digest::Digest;
 use crate::environment::environment;
 use crate::error::Error;
 use crate::notice;
@@ -78,6 +79,47 @@ impl Copies {
             }
             keep
         });
+    }
+}
+
+/// A private copy, and how it differs from the artifact that it was made of.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    path: PathBuf,
+    /// What stood in the artifact where the copy was edited.
+    originals: Vec<(usize, Vec<u8>)>,
+    digest: OnceLock<Option<Digest>>,
+}
+
+impl Kept {
+    /// The copy at `path`, which was edited where `originals` stood.
+    pub(crate) fn new(path: PathBuf, originals: Vec<(usize, Vec<u8>)>) -> Self {
+        Self { path, originals, digest: OnceLock::new() }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether `artifact` has the same bytes. A copy that is gone is no artifact's.
+    pub(crate) fn is_of(&self, artifact: &[u8]) -> bool {
+        let len = fs::metadata(&self.path).map(|meta| meta.len());
+        len.is_ok_and(|len| len == artifact.len() as u64)
+            && self.bytes().is_some_and(|bytes| bytes == artifact)
+    }
+
+    /// The digest of the artifact; `None` when the copy went before anybody asked.
+    pub(crate) fn digest(&self) -> Option<Digest> {
+        *self.digest.get_or_init(|| self.bytes().map(|bytes| Digest::of(&bytes)))
+    }
+
+    fn bytes(&self) -> Option<Vec<u8>> {
+        let mut bytes = fs::read(&self.path).ok()?;
+        for (offset, original) in &self.originals {
+            bytes.get_mut(*offset..)?.get_mut(..original.len())?.copy_from_slice(original);
+        }
+        Some(bytes)
     }
 }
 
@@ -165,7 +207,8 @@ extern "C" fn remove_folders() {
 
 #[cfg(test)]
 mod tests {
-    use super::{Copies, KEPT, remove_stale};
+    use super::{Copies, KEPT, Kept, remove_stale};
+    use crate::digest::Digest;
     use crate::error::ErrorKind;
     use std::path::Path;
 
@@ -183,6 +226,19 @@ mod tests {
         copies.prune(|path| path == paths[1]);
         assert!(!paths[0].exists() && paths[1].exists() && !paths[2].exists());
         assert_eq!(list(paths[1].parent().unwrap()), KEPT + 1);
+    }
+
+    #[test]
+    fn a_copy_knows_the_artifact_it_was_made_of() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("copy");
+        std::fs::write(&path, b"abXXef").unwrap();
+        let kept = Kept::new(path.clone(), vec![(2, b"cd".to_vec())]);
+        assert!(kept.is_of(b"abcdef") && !kept.is_of(b"abXXef") && !kept.is_of(b"abcde"));
+        assert_eq!(kept.digest(), Some(Digest::of(b"abcdef")));
+        std::fs::remove_file(path).unwrap();
+        assert!(!kept.is_of(b"abcdef"));
+        assert_eq!(kept.digest(), Some(Digest::of(b"abcdef")), "who asked before knows");
     }
 
     #[test]

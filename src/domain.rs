@@ -5,34 +5,42 @@ use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use midair_trampolines::os;
+use midair_trampolines::routes::EPOCHS;
+use midair_trampolines::scope::{Epoch, PINS, pinned};
 use midair_trampolines::section::Section;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
-use crate::artifact::{Artifact, Stamp};
+use crate::artifact::Stamp;
 use crate::copies::Copies;
-use crate::error::Error;
-use crate::load::{Loader, SharedLibrary};
+use crate::desk::Desk;
+use crate::error::{Error, ErrorKind};
+use crate::health::Health;
+use crate::history::{PatchRecord, Refusals};
 use crate::notice;
-use crate::patch::Patch;
 use crate::registry::Registry;
-use crate::report::{Report, Timings};
-use crate::{Missing, Require};
+use crate::report::Report;
+use crate::stages::Read;
+use crate::transition::{Progress, Side, Transition};
+use crate::{Level, Missing, Require};
 
 /// The state of the one runtime.
 pub(crate) struct Domain {
     locks: AtomicPtr<Locks>,
-    registry: ArcSwap<Registry>,
+    /// What is known of the process: images, functions, generations.
+    side: ArcSwap<Side>,
     settings: ArcSwap<Settings>,
     listeners: ArcSwap<Vec<Arc<dyn Listener>>>,
-    generation: AtomicU64,
-    /// One more than the number of the image whose functions are being stored into slots; 0 when
-    /// none is.
-    committing: AtomicUsize,
+    /// The transition that is under way, until nobody is left in a scope from before.
+    transition: ArcSwapOption<Transition>,
+    /// The number of the generation that runs, by epoch: who reads an epoch reads its number.
+    generations: [AtomicU64; EPOCHS],
+    /// Transactions that somebody takes step by step.
+    desk: Desk,
 }
 
 static DOMAIN: AtomicPtr<Domain> = AtomicPtr::new(ptr::null_mut());
@@ -42,30 +50,43 @@ static DOMAIN: AtomicPtr<Domain> = AtomicPtr::new(ptr::null_mut());
 /// A forked child gets a new one: whoever held a lock of the old one is not there.
 #[derive(Default)]
 struct Locks {
-    /// Held from reading an artifact to its last store: one patch at a time.
-    transaction: Mutex<Transaction>,
-    /// The thread that holds `transaction`, so that a patch's own constructor which asks for a
-    /// patch is told so instead of waiting for itself.
+    /// Whether a transaction is under way, and what it works with while none is.
+    idle: Mutex<Option<Transaction>>,
+    ended: Condvar,
+    /// The thread that began the transaction under way, so that a patch's own constructor which
+    /// asks for a patch is told so instead of waiting for itself.
     holder: AtomicU64,
+    /// Held by whoever brings a transition one step further.
+    steps: Mutex<()>,
     /// The state of each artifact when it was last committed.
     committed: Mutex<HashMap<PathBuf, Stamp>>,
     attempts: Mutex<Attempts>,
     changed: Condvar,
 }
 
+impl Locks {
+    fn new(transaction: Transaction) -> &'static Self {
+        let locks = Self { idle: Mutex::new(Some(transaction)), ..Self::default() };
+        Box::leak(Box::new(locks))
+    }
+}
+
 /// What belongs to the patch under way and to all before it.
 #[derive(Default)]
-struct Transaction {
-    copies: Copies,
+pub(crate) struct Transaction {
+    pub(crate) copies: Copies,
     /// Sections that images reported, for those that no note tells of.
     reported: Vec<Section>,
 }
 
 /// What the program has asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Settings {
     pub(crate) missing: Missing,
     pub(crate) require: Require,
+    pub(crate) level: Level,
+    /// What decides whether a patch is kept, and for how long it is asked.
+    pub(crate) health: Option<(Duration, Arc<dyn Health>)>,
     pub(crate) copies: Option<PathBuf>,
 }
 
@@ -74,10 +95,15 @@ pub(crate) struct Settings {
 struct Attempts {
     count: u64,
     last: Option<Arc<Result<Report, Error>>>,
+    refusals: Refusals,
 }
 
 /// How long a patch waits for the one before it.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// For how long a transition is brought to its end by the thread that began it; then another one
+/// waits for those who are left in old scopes.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// Somebody who wants to know of patches and refusals.
 pub(crate) trait Listener: Send + Sync {
@@ -94,16 +120,18 @@ impl Domain {
         }
         // Two threads may both make one; no lock is taken that a forked child could inherit.
         let made = Box::into_raw(Box::new(Self {
-            locks: AtomicPtr::new(Box::leak(Box::default())),
-            registry: ArcSwap::default(),
+            locks: AtomicPtr::new(ptr::from_ref(Locks::new(Transaction::default())).cast_mut()),
+            side: ArcSwap::default(),
             settings: ArcSwap::default(),
             listeners: ArcSwap::default(),
-            generation: AtomicU64::new(0),
-            committing: AtomicUsize::new(0),
+            transition: ArcSwapOption::empty(),
+            generations: [const { AtomicU64::new(0) }; EPOCHS],
+            desk: Desk::default(),
         }));
         // Release: pairs with the Acquire in `made`.
         let order = (Ordering::AcqRel, Ordering::Acquire);
         if DOMAIN.compare_exchange(ptr::null_mut(), made, order.0, order.1).is_ok() {
+            os::barrier::prepare();
             os::at_fork_child(forked);
         } else {
             // SAFETY: nobody else has seen this box.
@@ -126,7 +154,35 @@ impl Domain {
 
     /// The images and functions as of the last scan.
     pub(crate) fn registry(&self) -> Arc<Registry> {
-        self.registry.load_full()
+        Arc::clone(&self.side.load().registry)
+    }
+
+    /// The generations and attempts so far, oldest first.
+    pub(crate) fn history(&self) -> Vec<PatchRecord> {
+        let history = Arc::clone(&self.side.load().history);
+        let digest = |number| history.generation(number)?.kept.as_ref()?.digest();
+        let mut entries = history.entries().to_vec();
+        for entry in &mut entries {
+            entry.digest = digest(entry.generation);
+        }
+        entries.extend(self.locks().attempts.lock().refusals.iter().cloned());
+        entries.sort_by_key(|entry| entry.time);
+        entries
+    }
+
+    /// What is known of the process.
+    pub(crate) fn side(&self) -> Side {
+        Side::clone(&self.side.load())
+    }
+
+    /// Takes over what is known of the process after a transaction that came to nothing.
+    pub(crate) fn adopt(&self, side: Side) {
+        self.side.store(Arc::new(side));
+    }
+
+    /// What the program has asked for.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
     }
 
     /// Changes what the program has asked for.
@@ -142,12 +198,12 @@ impl Domain {
     ///
     /// # Errors
     /// [`Error::Busy`] from within a patch's constructor, [`Error::Unsupported`].
-    pub(crate) fn join(&self, section: Section) -> Result<(), Error> {
-        let mut transaction = self.begin()?;
-        if !transaction.reported.contains(&section) {
-            transaction.reported.push(section);
+    pub(crate) fn join(&'static self, section: Section) -> Result<(), Error> {
+        let mut held = self.begin()?;
+        if !held.transaction.reported.contains(&section) {
+            held.transaction.reported.push(section);
         }
-        self.rescan(&transaction)
+        held.rescan()
     }
 
     /// The state in which `path` was last committed.
@@ -156,11 +212,16 @@ impl Domain {
         self.locks().committed.lock().get(path).copied()
     }
 
+    /// Takes note of the state in which `path` was committed.
+    pub(crate) fn note_committed(&self, path: &Path, stamp: Stamp) {
+        self.locks().committed.lock().insert(path.to_owned(), stamp);
+    }
+
     /// Checks, loads and commits the artifact at `path`, and tells everybody who wants to know.
     ///
     /// # Errors
     /// See [`reload`](crate::reload).
-    pub(crate) fn reload(&self, path: &Path) -> Result<Report, Error> {
+    pub(crate) fn reload(&'static self, path: &Path) -> Result<Report, Error> {
         let outcome = self.attempt(path, None);
         // A thread that is told to wait for itself holds the transaction: nobody may be called.
         if !matches!(outcome, Err(Error::Busy)) {
@@ -172,98 +233,270 @@ impl Domain {
     /// Checks, loads and commits the artifact at `path`, as a new edition of the image whose
     /// section is `of` if that is known, and tells nobody: [`publish`](Self::publish) is to
     /// follow, unless the file turned out to be unfinished.
-    pub(crate) fn attempt(&self, path: &Path, of: Option<Section>) -> Result<Report, Error> {
-        let mut transaction = self.begin()?;
-        let transaction = &mut *transaction;
-        self.rescan(transaction)?;
-        let settings = self.settings.load_full();
-        let mut timings = Timings::default();
-        let mut clock = Instant::now();
-        let mut lap =
-            |slot: &mut Duration| *slot = std::mem::replace(&mut clock, Instant::now()).elapsed();
-
-        let stamp = Stamp::of(path);
-        let artifact = Artifact::open(path)?;
-        lap(&mut timings.read);
-        let manifest = artifact.manifest()?;
-        let registry = self.registry();
-        let unit = of.and_then(|section| registry.image_of(section));
-        let patch = Patch::check(&artifact, &manifest, &registry, &settings, unit)?;
-        lap(&mut timings.check);
-        let root = settings.copies.as_deref();
-        let mut loader = SharedLibrary { copies: &mut transaction.copies, root };
-        let loaded = loader.load(&artifact, &manifest, crate::table::own().cast())?;
-        let next = Arc::new(registry.with_patch(path, &loaded, &patch)?);
-        self.registry.store(Arc::clone(&next));
-        lap(&mut timings.load);
-        let generation = self.commit(&next);
-        lap(&mut timings.commit);
-
-        loaded.rest.write(&artifact);
-        if let Some(stamp) = stamp {
-            self.locks().committed.lock().insert(path.to_owned(), stamp);
+    pub(crate) fn attempt(
+        &'static self,
+        path: &Path,
+        of: Option<Section>,
+    ) -> Result<Report, Error> {
+        let read = Read::open(path)?;
+        let checked = read.check(self, of)?;
+        if checked.is_repeat() {
+            return Ok(checked.repeated());
         }
-        transaction.copies.prune(|copy| in_use(&next, copy));
-        Ok(Report { generation, path: path.to_owned(), functions: patch.functions, timings })
+        let settings = self.settings();
+        let provisional = checked.trust()?.load()?.prepare()?.commit(settings.level)?;
+        match &settings.health {
+            None => Ok(provisional.accept()),
+            Some((duration, health)) => {
+                let report = provisional.report().clone();
+                provisional.try_out(*duration, Arc::clone(health))?;
+                Ok(report)
+            }
+        }
     }
 
-    /// Sends the callers of the image that was added last to its functions, and returns the number
-    /// of the patch. A child that is forked meanwhile goes on where its parent was.
-    fn commit(&self, registry: &Registry) -> u64 {
-        let new = registry.images().len() - 1;
-        // Release: pairs with the Acquire in `renew`, which the same thread or a copy of it does.
-        self.committing.store(new + 1, Ordering::Release);
-        // Before the first store, so that whoever has met new code reads its number. Relaxed: the
-        // stores into slots that follow are Releases.
-        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        Patch::commit(registry, new);
-        self.committing.store(0, Ordering::Release);
-        generation
+    /// Begins a transaction: one at a time, each when the transition of the one before has ended.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] and [`Error::Draining`], at once where waiting would be for oneself.
+    pub(crate) fn begin(&'static self) -> Result<Held, Error> {
+        let held = self.hold()?;
+        let started = Instant::now();
+        while !self.finish() {
+            let Some(transition) = self.transition.load_full() else { continue };
+            let ours = pinned().is_some_and(|epoch| epoch < PINS.clock().now().epoch());
+            if ours || started.elapsed() >= PATIENCE {
+                return Err(Error::Draining {
+                    generation: transition.destination().generation(),
+                    stragglers: transition.stragglers(),
+                });
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        Ok(held)
     }
 
-    fn begin(&self) -> Result<Held, Error> {
+    /// Begins a transaction, whatever transition is under way.
+    fn hold(&'static self) -> Result<Held, Error> {
         let locks = self.locks();
         // Relaxed: only this thread ever writes its own number, so it sees it if it is there.
         if locks.holder.load(Ordering::Relaxed) == this_thread() {
             return Err(Error::Busy);
         }
-        let transaction = locks.transaction.try_lock_for(PATIENCE).ok_or(Error::Busy)?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut idle = locks.idle.lock();
+        let transaction = loop {
+            if let Some(transaction) = idle.take() {
+                break transaction;
+            }
+            if locks.ended.wait_until(&mut idle, deadline).timed_out() {
+                return Err(Error::Busy);
+            }
+        };
         locks.holder.store(this_thread(), Ordering::Relaxed);
-        Ok(Held { locks, transaction })
+        Ok(Held { domain: self, locks, transaction })
+    }
+
+    /// The steps of transactions.
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.desk
+    }
+
+    /// How far the transition under way has come; `None` when none is.
+    pub(crate) fn progress(&self) -> Option<Progress> {
+        if self.finish() {
+            return None;
+        }
+        self.transition.load().as_ref().map(|transition| transition.progress())
+    }
+
+    /// Goes back to generation `number`, or to the one that ran before; returns the one that runs
+    /// now.
+    ///
+    /// # Errors
+    /// See [`roll_back`](Self::roll_back).
+    pub(crate) fn roll_back_to(&'static self, number: Option<u64>) -> Result<u64, Error> {
+        let target = number.or_else(|| self.side().history.active().parent);
+        // Generation 0 has none before it.
+        let target = target.ok_or(Error::NoGeneration { number: 0 })?;
+        self.roll_back(target, "the program asked for it")?;
+        Ok(target)
+    }
+
+    /// Goes back to generation `number`, for `reason`; returns what ran before.
+    ///
+    /// A transition that is under way is reversed, when it came from there.
+    ///
+    /// # Errors
+    /// [`Error::NoGeneration`], [`Error::Busy`], [`Error::Draining`].
+    pub(crate) fn roll_back(&'static self, number: u64, reason: &str) -> Result<u64, Error> {
+        let held = self.hold()?;
+        let before = self.side();
+        let running = before.generation();
+        let Some(generation) = before.history.generation(number) else {
+            return Err(Error::NoGeneration { number });
+        };
+        if running == number {
+            return Ok(running);
+        }
+        let registry = Arc::new(before.registry.running(generation.editions.clone()));
+        let history = Arc::new(before.history.rolled_back(number, reason));
+        let after = Side { registry, history };
+        if !self.finish() {
+            self.reverse(&after)?;
+        } else {
+            self.change(Transition::plan(before, after, None), || {});
+        }
+        drop(held);
+        self.finish_soon();
+        notice::info(format_args!("generation {number} runs again: {reason}"));
+        Ok(running)
+    }
+
+    /// Reverses the transition under way, which leads back to `after`.
+    fn reverse(&self, after: &Side) -> Result<(), Error> {
+        let _alone = self.locks().steps.lock();
+        let Some(transition) = self.transition.load_full() else { return Ok(()) };
+        let draining = || Error::Draining {
+            generation: transition.destination().generation(),
+            stragglers: transition.stragglers(),
+        };
+        if transition.reversed_generation() != after.generation() {
+            return Err(draining());
+        }
+        self.number(Transition::next_epoch(), after.generation());
+        if !transition.reverse() {
+            return Err(draining());
+        }
+        self.side.store(Arc::new(after.clone()));
+        Ok(())
+    }
+
+    /// Carries out a transition up to the moment when it is visible; `swap` is done at that moment.
+    /// From the first store on nothing can fail. Returns how long the stores took.
+    pub(crate) fn change(&self, transition: Transition, swap: impl FnOnce()) -> Duration {
+        let _alone = self.locks().steps.lock();
+        self.number(Transition::next_epoch(), transition.destination_after().generation());
+        transition.announce();
+        let transition = Arc::new(transition);
+        // A child that is forked from here on undoes what is not visible, and ends what is.
+        self.transition.store(Some(Arc::clone(&transition)));
+        let started = Instant::now();
+        transition.route();
+        swap();
+        transition.flip();
+        let took = started.elapsed();
+        self.side.store(Arc::new(transition.destination().clone()));
+        took
+    }
+
+    /// Takes note of the generation that runs in `epoch`.
+    fn number(&self, epoch: Epoch, generation: u64) {
+        // Relaxed: published by the flip that begins the epoch.
+        self.generations[epoch.number() as usize % EPOCHS].store(generation, Ordering::Relaxed);
+    }
+
+    /// Ends the transition under way if nobody is left in an older scope; whether none is left.
+    pub(crate) fn finish(&self) -> bool {
+        if self.transition.load().is_none() {
+            return true;
+        }
+        let _alone = self.locks().steps.lock();
+        let Some(transition) = self.transition.load_full() else { return true };
+        if !transition.is_drained() {
+            return false;
+        }
+        transition.settle();
+        self.transition.store(None);
+        true
+    }
+
+    /// Ends the transition under way, at once or by a thread that waits for those who are left in
+    /// older scopes; whether it has ended.
+    pub(crate) fn finish_soon(&'static self) -> bool {
+        let started = Instant::now();
+        while started.elapsed() < AT_ONCE {
+            if self.finish() {
+                return true;
+            }
+            std::thread::yield_now();
+        }
+        let drain = move || {
+            let mut pause = Duration::from_micros(100);
+            while !self.finish() {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(10));
+            }
+        };
+        let thread = std::thread::Builder::new().name("midair-drain".to_owned());
+        if let Err(source) = os::without_signals(|| thread.spawn(drain)) {
+            // Whoever begins the next transaction ends this one first.
+            let error = Error::Thread { source };
+            notice::debug(format_args!("nobody waits for old scopes: {}", error.explain()));
+        }
+        false
+    }
+
+    /// Says that the generation `number` is to stay.
+    pub(crate) fn accept(&self, number: u64) {
+        self.side.rcu(|side| Side {
+            registry: Arc::clone(&side.registry),
+            history: Arc::new(side.history.now_accepted(number)),
+        });
+    }
+
+    /// Takes generation `number` back because of `reason`, if it still runs, and tells everybody.
+    pub(crate) fn take_back(&'static self, generation: u64, reason: String) {
+        let side = self.side();
+        if side.generation() != generation {
+            return;
+        }
+        let outcome = match self.roll_back(side.history.accepted(), &reason) {
+            Ok(_) => Error::Unhealthy { generation, reason },
+            Err(error) => error,
+        };
+        self.publish(&Err(outcome));
     }
 
     /// Makes a domain of its own out of the copy that a forked child has, which has no thread but
-    /// the caller: new locks, a commit brought to its end, and every slot sent through its shim
-    /// once more, so that the first hot call starts the child's own runtime.
+    /// the caller: new locks, a commit undone or brought to its end, and every slot sent through
+    /// its shim once more, so that the first hot call starts the child's own runtime.
     fn renew(&self) {
         let old = self.locks();
-        let locks = Locks::default();
-        if let Some(before) = old.transaction.try_lock() {
-            locks.transaction.lock().reported.clone_from(&before.reported);
+        let mut transaction = Transaction::default();
+        if let Some(before) = old.idle.try_lock()
+            && let Some(before) = &*before
+        {
+            transaction.reported.clone_from(&before.reported);
         }
+        let locks = Locks::new(transaction);
         if let Some(before) = old.committed.try_lock() {
             locks.committed.lock().clone_from(&before);
         }
         // Release: pairs with the Acquire in `locks`.
-        self.locks.store(Box::leak(Box::new(locks)), Ordering::Release);
-        let registry = self.registry.load();
-        if let Some(new) = self.committing.swap(0, Ordering::AcqRel).checked_sub(1) {
-            Patch::commit(&registry, new);
+        self.locks.store(ptr::from_ref(locks).cast_mut(), Ordering::Release);
+        PINS.forked();
+        if let Some(transition) = self.transition.load_full() {
+            self.side.store(Arc::new(transition.destination().clone()));
+            if !transition.is_visible() {
+                transition.settle();
+                self.transition.store(None);
+            }
+            // Where the caller itself is in an old scope, its next transaction finds it ended.
+            self.finish();
         }
-        for live in registry.functions().values().flatten() {
+        for live in self.registry().functions().values().flatten() {
             live.head.rearm();
         }
     }
 
-    fn rescan(&self, transaction: &Transaction) -> Result<(), Error> {
-        let next = self.registry().rescanned(&transaction.reported)?;
-        self.registry.store(next);
-        Ok(())
-    }
-
-    /// Tells everybody who wants to know what came of an attempt.
+    /// Takes note of what came of an attempt, and tells everybody who wants to know.
     pub(crate) fn publish(&self, outcome: &Result<Report, Error>) {
         match outcome {
+            Ok(report) if report.repeated => {
+                notice::debug(format_args!("{report}"));
+                return;
+            }
             Ok(report) => notice::info(format_args!("{report}")),
             Err(error) => {
                 notice::warn(format_args!("refused, the old code goes on: {}", error.explain()));
@@ -273,6 +506,14 @@ impl Domain {
             let locks = self.locks();
             let mut attempts = locks.attempts.lock();
             attempts.count += 1;
+            // What was taken back is told of where it was committed.
+            if let Err(error) = outcome
+                && error.kind() != ErrorKind::Unhealthy
+            {
+                let path = error.path().map(Path::to_owned).unwrap_or_default();
+                let running = self.side.load().generation();
+                attempts.refusals.push(PatchRecord::refused(running, path, error.chain()));
+            }
             attempts.last = Some(Arc::new(echo(outcome)));
             locks.changed.notify_all();
         }
@@ -290,9 +531,11 @@ impl Domain {
         });
     }
 
-    /// The number of the patch that was committed last.
+    /// The number of the generation that calls made now run: in a scope, that of the scope.
     pub(crate) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Relaxed)
+        let epoch = pinned().unwrap_or_else(|| PINS.clock().now().epoch());
+        // Relaxed: the flip that began the epoch published it.
+        self.generations[epoch.number() as usize % EPOCHS].load(Ordering::Relaxed)
     }
 
     /// The outcome of the next attempt, or [`Error::TimedOut`].
@@ -314,28 +557,28 @@ impl Domain {
     }
 }
 
-/// The transaction lock, with its holder known while it is held.
-struct Held {
+/// The right to change what runs: one transaction has it at a time, on whatever thread.
+pub(crate) struct Held {
+    pub(crate) domain: &'static Domain,
     locks: &'static Locks,
-    transaction: MutexGuard<'static, Transaction>,
+    pub(crate) transaction: Transaction,
 }
 
-impl std::ops::Deref for Held {
-    type Target = Transaction;
-    fn deref(&self) -> &Transaction {
-        &self.transaction
-    }
-}
-
-impl std::ops::DerefMut for Held {
-    fn deref_mut(&mut self) -> &mut Transaction {
-        &mut self.transaction
+impl Held {
+    /// Makes every image known that was loaded since the last scan.
+    pub(crate) fn rescan(&self) -> Result<(), Error> {
+        let side = self.domain.side();
+        let registry = side.registry.rescanned(&self.transaction.reported)?;
+        self.domain.side.store(Arc::new(Side { registry, ..side }));
+        Ok(())
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
         self.locks.holder.store(0, Ordering::Relaxed);
+        *self.locks.idle.lock() = Some(std::mem::take(&mut self.transaction));
+        self.locks.ended.notify_one();
     }
 }
 
@@ -357,17 +600,6 @@ pub(crate) fn guarded(what: &str, work: impl FnOnce()) {
     if std::panic::catch_unwind(AssertUnwindSafe(work)).is_err() {
         notice::warn(format_args!("{what} panicked; the runtime goes on"));
     }
-}
-
-/// Whether any slot leads into the image that was loaded from `copy`.
-fn in_use(registry: &Registry, copy: &Path) -> bool {
-    let Some(image) = registry.images().iter().find(|image| image.path == copy) else {
-        return false;
-    };
-    registry.functions().values().flatten().any(|live| {
-        let target = live.head.slot().target().addr();
-        image.span.0 <= target && target < image.span.1
-    })
 }
 
 /// Runs in the child of a fork, before anything else of it does.

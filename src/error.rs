@@ -1,7 +1,7 @@
 //! Everything that can go wrong on the road of a patch, and what to do next.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use midair_trampolines::os::Unsupported;
@@ -10,6 +10,7 @@ use midair_trampolines::record::Malformed;
 use crate::format::Fault;
 use crate::reason::reasons;
 use crate::report::{FunctionReport, Mismatch, Outcome};
+use crate::transition::Straggler;
 
 /// Why a file did not become a patch, or the runtime could not do what was asked.
 ///
@@ -124,9 +125,39 @@ pub enum Error {
         /// The first function that is not its own.
         name: String,
     },
-    /// Another patch is under way on this very thread.
-    #[error("a patch is being loaded by this thread already")]
+    /// Another patch is under way, on this very thread or for too long.
+    #[error("another patch is under way")]
     Busy,
+    /// The transition before has not ended: somebody is still in a scope of an older generation.
+    #[error("the change to generation {generation} has not ended: {}", still_in_scope(stragglers))]
+    Draining {
+        /// The generation that is becoming the only one.
+        generation: u64,
+        /// Who is waited for.
+        stragglers: Vec<Straggler>,
+    },
+    /// Scopes did not end before the deadline of [`Level::Quiescent`](crate::Level::Quiescent).
+    #[error("no moment without scopes came within {deadline:?}: {}", still_in_scope(stragglers))]
+    NotQuiescent {
+        /// How long was waited.
+        deadline: Duration,
+        /// Who was waited for.
+        stragglers: Vec<Straggler>,
+    },
+    /// There is no such generation to go back to.
+    #[error("there is no generation {number} to go back to")]
+    NoGeneration {
+        /// The number that was asked for.
+        number: u64,
+    },
+    /// The patch was taken back, because it was found unwell.
+    #[error("generation {generation} was taken back: {reason}")]
+    Unhealthy {
+        /// Its number.
+        generation: u64,
+        /// What the health check said.
+        reason: String,
+    },
     /// Nothing came in time.
     #[error("no patch came within {:?}", waited)]
     TimedOut {
@@ -227,12 +258,20 @@ pub enum ErrorKind {
     Thread = 17,
     /// [`Error::Watch`].
     Watch = 18,
+    /// [`Error::Draining`].
+    Draining = 19,
+    /// [`Error::NotQuiescent`].
+    NotQuiescent = 20,
+    /// [`Error::NoGeneration`].
+    NoGeneration = 21,
+    /// [`Error::Unhealthy`].
+    Unhealthy = 22,
     /// A kind that this version does not know.
     Unknown = 0,
 }
 
 impl ErrorKind {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 22] = [
         Self::Read,
         Self::NotAFile,
         Self::Changing,
@@ -251,6 +290,10 @@ impl ErrorKind {
         Self::Unsupported,
         Self::Thread,
         Self::Watch,
+        Self::Draining,
+        Self::NotQuiescent,
+        Self::NoGeneration,
+        Self::Unhealthy,
     ];
 
     pub(crate) fn from_number(number: u32) -> Self {
@@ -281,7 +324,30 @@ impl Error {
             Self::Unsupported(_) => ErrorKind::Unsupported,
             Self::Thread { .. } => ErrorKind::Thread,
             Self::Watch { .. } => ErrorKind::Watch,
+            Self::Draining { .. } => ErrorKind::Draining,
+            Self::NotQuiescent { .. } => ErrorKind::NotQuiescent,
+            Self::NoGeneration { .. } => ErrorKind::NoGeneration,
+            Self::Unhealthy { .. } => ErrorKind::Unhealthy,
             Self::Domain { kind, .. } => *kind,
+        }
+    }
+
+    /// The artifact that it is about, where it is about one.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Read { path, .. }
+            | Self::NotAFile { path }
+            | Self::Changing { path }
+            | Self::TooLarge { path, .. }
+            | Self::Artifact { path, .. }
+            | Self::Records { path, .. }
+            | Self::NoFunctions { path }
+            | Self::Identity { path, .. }
+            | Self::Foreign { path, .. }
+            | Self::Refused { path, .. }
+            | Self::Load { path, .. }
+            | Self::Bound { path, .. } => Some(path),
+            _ => None,
         }
     }
 
@@ -343,7 +409,19 @@ impl Error {
             Self::Bound { .. } => {
                 "build the library as a `cdylib`, which exports nothing but what it must".to_owned()
             }
-            Self::Busy => "let the patch that is being loaded finish first".to_owned(),
+            Self::Busy => "let the patch that is under way finish first, and let go of the stages \
+                 of a transaction that you hold"
+                .to_owned(),
+            Self::Draining { .. } => "let the scope end, or call `midair::checkpoint()` in a loop \
+                 that is in a scope all its life"
+                .to_owned(),
+            Self::NotQuiescent { .. } => "keep scopes short, give the deadline more time, or call \
+                 `midair::checkpoint()` in a loop that is in a scope all its life"
+                .to_owned(),
+            Self::NoGeneration { .. } => {
+                "see `midair::history()` for those that there are".to_owned()
+            }
+            Self::Unhealthy { .. } => "mend the code and build it again".to_owned(),
             Self::TimedOut { .. } => {
                 "see whether the build failed, and whether midair follows the right file: set \
                  MIDAIR_LOG=debug"
@@ -375,6 +453,14 @@ impl Rule {
                  allocator hands out may not be given back to another"
             }
         }
+    }
+}
+
+fn still_in_scope(stragglers: &[Straggler]) -> String {
+    match stragglers {
+        [] => "the scopes have ended by now".to_owned(),
+        [straggler] => straggler.to_string(),
+        [straggler, rest @ ..] => format!("{straggler}, and {} more", rest.len()),
     }
 }
 

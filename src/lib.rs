@@ -49,12 +49,18 @@ mod copies;
 #[cfg(feature = "debuginfo")]
 mod debuginfo;
 mod deep;
+mod desk;
+mod digest;
 mod domain;
+mod editions;
 mod environment;
 mod error;
 mod format;
+mod health;
+mod history;
 mod identity;
 pub mod inspect;
+mod level;
 mod load;
 mod manifest;
 mod notice;
@@ -65,31 +71,40 @@ mod registry;
 mod report;
 mod runtime;
 mod scope;
+mod stages;
 mod start;
 mod table;
+pub mod transaction;
+mod transition;
 #[cfg(feature = "debuginfo")]
 mod types;
 mod verdict;
 #[cfg(feature = "watch")]
 mod watch;
+mod wire;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
+pub use digest::{Digest, NotADigest};
 pub use error::{Error, ErrorKind, Rule};
 pub use format::{Allocator, Fault, Format, Table};
+pub use history::{PatchOutcome, PatchRecord};
 pub use identity::is_hotpatched;
+pub use level::Level;
 pub use midair_macros::{Layout, hotpatch, layout};
 pub use midair_trampolines::layout::{Layout, layout_hash};
 pub use reason::{Reason, reasons};
 pub use report::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
 pub use runtime::{
-    Missing, Require, Runtime, RuntimeBuilder, Watch, generation, on_patch, on_refusal, reload,
-    wait_for_patch,
+    Missing, Require, Runtime, RuntimeBuilder, TransitionStatus, Watch, active, generation,
+    history, on_patch, on_refusal, reload, rollback, rollback_to, transition, wait_for_patch,
 };
 
 pub use scope::{PinnedGeneration, Scope, ScopeAsync, checkpoint, pin_owned, scope, scope_async};
+
+pub use transition::{Progress, Straggler};
 
 #[cfg(feature = "watch")]
 use watch::follow;

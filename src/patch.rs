@@ -1,5 +1,4 @@
-//! The patch: an artifact's functions compared with the program's, one by one, and the stores
-//! that follow when every one of them fits.
+//! The patch: an artifact's functions compared with the program's, one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -22,6 +21,8 @@ use crate::{Missing, Require};
 pub(crate) struct Patch {
     /// The program's image that it is a new edition of.
     pub(crate) unit: usize,
+    /// The units whose callers it reaches.
+    pub(crate) units: BTreeSet<usize>,
     /// What is to happen, by name.
     pub(crate) functions: Vec<FunctionReport>,
     /// What is known of its types.
@@ -65,21 +66,15 @@ impl Patch {
         if functions.iter().any(|function| matches!(function.outcome, Outcome::Refused(_))) {
             return Err(Error::Refused { path: path.to_owned(), functions });
         }
-        Ok(Self { unit, functions, types })
+        Ok(Self { unit, units: reach.units, functions, types })
     }
+}
 
-    /// Points every slot within reach at the code that image `new` of `registry` brings.
-    ///
-    /// Only stores: nothing in here can fail.
-    pub(crate) fn commit(registry: &Registry, new: usize) {
-        let reach = Reach::of_image(registry, new);
-        for lives in registry.functions().values() {
-            let Some(source) = lives.iter().find(|live| live.image == new) else { continue };
-            let body = source.head.body();
-            for live in lives.iter().filter(|live| reach.images.contains(&live.image)) {
-                live.head.slot().retarget(body);
-            }
-        }
+impl Patch {
+    /// The functions whose code differs from what runs.
+    pub(crate) fn changed(&self) -> Vec<String> {
+        let changed = self.functions.iter().filter(|function| function.body_changed);
+        changed.map(|function| function.name.clone()).collect()
     }
 }
 
@@ -90,6 +85,7 @@ impl Patch {
 /// another package of the same name is none of the patch's business.
 struct Reach {
     unit: usize,
+    units: BTreeSet<usize>,
     images: BTreeSet<usize>,
 }
 
@@ -98,17 +94,6 @@ impl Reach {
         let functions: BTreeMap<&str, u64> =
             manifest.functions.iter().map(|f| (f.name.as_str(), f.package_hash)).collect();
         Self::new(registry, unit, &functions)
-    }
-
-    fn of_image(registry: &Registry, image: usize) -> Self {
-        let functions: BTreeMap<&str, u64> = registry
-            .functions()
-            .values()
-            .flatten()
-            .filter(|live| live.image == image)
-            .map(|live| (live.function.name.as_str(), live.function.package_hash))
-            .collect();
-        Self::new(registry, registry.images()[image].unit, &functions)
     }
 
     fn new(registry: &Registry, unit: usize, functions: &BTreeMap<&str, u64>) -> Self {
@@ -123,7 +108,8 @@ impl Reach {
         });
         let images = registry.images().iter().enumerate();
         let images = images.filter(|(_, image)| units.contains(&image.unit)).map(|(at, _)| at);
-        Self { unit, images: images.collect() }
+        let images = images.collect();
+        Self { unit, units, images }
     }
 
     /// The places of `lives` that are within reach.
@@ -165,7 +151,7 @@ impl Comparison<'_> {
                 1 => self.deep_enough(settings.require, &lives, new, self.verdict(&lives, new)),
                 _ => (Outcome::Refused(Mismatch::Ambiguous), Depth::Shallow),
             };
-            let old = current(&lives);
+            let old = self.registry.current(self.reach.unit, self.registry.lives(name));
             let body_changed = old.is_none_or(|old| old.function.body_hash != new.body_hash);
             let name = (*name).to_owned();
             reports.push(FunctionReport { name, outcome, checked, body_changed });
@@ -241,11 +227,4 @@ impl Comparison<'_> {
         let address = self.manifest.address_of(new);
         Some(known.compare(image.address_of(&live.function), self.types, address))
     }
-}
-
-/// The place of the code that callers of a function reach now.
-fn current<'a>(lives: &[&'a Live]) -> Option<&'a Live> {
-    let target = lives.first()?.head.slot().target();
-    let runs = |live: &&&Live| live.head.body() == target;
-    lives.iter().find(runs).or_else(|| lives.first()).copied()
 }

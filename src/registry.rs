@@ -14,6 +14,7 @@ use midair_trampolines::section::Section;
 use midair_trampolines::text::crate_of;
 
 use crate::deep::Known;
+use crate::editions::Editions;
 use crate::error::Error;
 use crate::load::Loaded;
 use crate::manifest::shared_std;
@@ -27,8 +28,6 @@ pub(crate) struct LiveImage {
     pub(crate) section: Section,
     /// The file it was loaded from.
     pub(crate) path: PathBuf,
-    /// The addresses it spans.
-    pub(crate) span: (usize, usize),
     /// What the loader added to the file's addresses.
     base: usize,
     /// The inode that is mapped.
@@ -44,9 +43,16 @@ pub(crate) struct LiveImage {
     /// The image that the program itself loaded and that this one, as a patch, stands for; its
     /// own number in an image of generation 0.
     pub(crate) unit: usize,
+    /// What the unit ran before this patch: where functions are found that the patch lacks.
+    pub(crate) parent: Option<usize>,
 }
 
 impl LiveImage {
+    /// Whether a panic of one is a panic of the other.
+    pub(crate) fn shares_std_with(&self, other: &Self) -> bool {
+        self.shared_std.is_some() && self.shared_std == other.shared_std
+    }
+
     /// Where the record of `function` stands in the file.
     pub(crate) fn address_of(&self, function: &Function) -> u64 {
         self.section.start().wrapping_sub(self.base) as u64 + function.offset as u64
@@ -69,6 +75,8 @@ pub(crate) struct Live {
 pub(crate) struct Registry {
     images: Vec<Arc<LiveImage>>,
     functions: BTreeMap<Arc<str>, Vec<Live>>,
+    /// Whose code each unit runs.
+    editions: Editions,
     /// The bases of images whose records cannot be read, and of refused patches.
     passed_over: Vec<usize>,
 }
@@ -82,6 +90,32 @@ impl Registry {
     /// Every function by name, with its slot in each image.
     pub(crate) fn functions(&self) -> &BTreeMap<Arc<str>, Vec<Live>> {
         &self.functions
+    }
+
+    /// Whose code each unit runs.
+    pub(crate) fn editions(&self) -> &Editions {
+        &self.editions
+    }
+
+    /// The registry when units run the code of `editions`.
+    pub(crate) fn running(&self, editions: Editions) -> Self {
+        Self { editions, ..self.clone() }
+    }
+
+    /// The place of the code that the callers of a function in `unit` reach now.
+    pub(crate) fn current<'a>(&self, unit: usize, lives: &'a [Live]) -> Option<&'a Live> {
+        self.editions.source(self, unit, lives)
+    }
+
+    /// Whether any caller reaches code of image `number` now.
+    pub(crate) fn is_in_use(&self, number: usize) -> bool {
+        self.functions.values().any(|lives| {
+            let reached = |live: &Live| {
+                let unit = self.images[live.image].unit;
+                self.current(unit, lives).is_some_and(|source| source.image == number)
+            };
+            lives.iter().any(reached)
+        })
     }
 
     /// The places of the function called `name`.
@@ -140,7 +174,22 @@ impl Registry {
         Ok(next)
     }
 
-    /// The registry with `patch`, which was `loaded`, as its last image.
+    /// The registry without the image that was added last, which will not be found again: a patch
+    /// that was refused after it had been loaded.
+    pub(crate) fn without_last(&self) -> Self {
+        let mut next = self.clone();
+        let number = next.images.len() - 1;
+        if let Some(image) = next.images.pop() {
+            next.passed_over.push(image.base);
+        }
+        next.functions.retain(|_, lives| {
+            lives.retain(|live| live.image != number);
+            !lives.is_empty()
+        });
+        next
+    }
+
+    /// The registry with `patch`, which was `loaded`, as its last image; nobody runs its code yet.
     ///
     /// # Errors
     /// [`Error::Records`] or [`Error::Bound`] when it is not what its file said.
@@ -213,7 +262,6 @@ impl Registry {
         self.images.push(Arc::new(LiveImage {
             section,
             path: image.path.clone(),
-            span: image.span,
             base: image.base,
             // Only for what the program loaded itself does anybody ask whether a file is that one.
             inode: if patch.is_none() { os::mapped_inode(image.span.0) } else { None },
@@ -221,6 +269,7 @@ impl Registry {
             shared_std: shared_std(&image.needed).map(str::to_owned),
             types: Some(types),
             unit: patch.map_or(number, |patch| patch.unit),
+            parent: patch.map(|patch| self.editions.of(patch.unit)),
         }));
         Ok(Added::Whole)
     }
@@ -241,9 +290,9 @@ impl Registry {
             .map(|(unit, _)| unit)
     }
 
-    /// The functions that image `unit` or its newest edition has.
+    /// The functions that image `unit` or the edition that it runs has.
     pub(crate) fn functions_of(&self, unit: usize) -> impl Iterator<Item = (&str, &[Live])> {
-        let newest = self.images.iter().rposition(|image| image.unit == unit).unwrap_or(unit);
+        let newest = self.editions.of(unit);
         self.functions
             .iter()
             .filter(move |(_, lives)| {

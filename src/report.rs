@@ -17,6 +17,10 @@ pub struct Report {
     pub functions: Vec<FunctionReport>,
     /// How long each part took.
     pub timings: Timings,
+    /// The artifact is the very file that runs already: nothing was done.
+    pub repeated: bool,
+    /// Nobody is left in a scope of an older generation.
+    pub drained: bool,
 }
 
 /// What happened to one function.
@@ -114,6 +118,18 @@ pub struct Timings {
 }
 
 impl Report {
+    /// A report of nothing.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            generation: 0,
+            path: PathBuf::new(),
+            functions: Vec::new(),
+            timings: Timings::default(),
+            repeated: false,
+            drained: true,
+        }
+    }
+
     /// The number of functions whose callers were sent to new code.
     #[must_use]
     pub fn retargeted(&self) -> usize {
@@ -142,6 +158,10 @@ impl Timings {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.repeated {
+            let Self { generation, path, .. } = self;
+            return write!(f, "nothing to do: patch {generation} is {} as it is", path.display());
+        }
         let count = |wanted: &Outcome| {
             self.functions.iter().filter(|function| function.outcome == *wanted).count()
         };
@@ -173,6 +193,9 @@ impl fmt::Display for Report {
                 }
                 many => write!(f, "; {many} are {what}")?,
             }
+        }
+        if !self.drained {
+            f.write_str("; scopes that were entered before go on with the old code")?;
         }
         write!(f, " ({}): {}", self.timings, self.path.display())
     }
@@ -270,6 +293,8 @@ mod tests {
                 function("game::draw", Outcome::New),
             ],
             timings: Timings::default(),
+            repeated: false,
+            drained: true,
         };
         assert_eq!(
             report.to_string(),

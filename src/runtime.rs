@@ -1,17 +1,22 @@
 //! The runtime as a program sees it: settings before, questions and wishes after.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use midair_trampolines::own_section;
 
 use crate::connection::{Connection, connect};
 use crate::domain::Listener;
 use crate::error::Error;
+use crate::health::Health;
+use crate::history::{PatchOutcome, PatchRecord};
 use crate::identity;
+use crate::level::Level;
 use crate::report::Report;
 use crate::table::Join;
+use crate::transition::{Progress, Straggler};
 
 /// What to do when an artifact lacks a function that the running program calls.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -53,12 +58,14 @@ pub struct Runtime {
 }
 
 /// Settings of a [`Runtime`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[must_use = "nothing is set until `start` is called"]
 pub struct RuntimeBuilder {
     artifact: Option<PathBuf>,
     missing: Option<Missing>,
     require: Option<Require>,
+    level: Option<Level>,
+    health: Option<(Duration, Arc<dyn Health>)>,
     watch: Watch,
     copies: Option<PathBuf>,
 }
@@ -79,6 +86,30 @@ impl RuntimeBuilder {
     /// How far types must have been compared; the default is [`Require::Any`].
     pub fn require(mut self, require: Require) -> Self {
         self.require = Some(require);
+        self
+    }
+
+    /// What other threads may see while a patch becomes visible; the default is
+    /// [`Level::Immediate`].
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = Some(level);
+        self
+    }
+
+    /// Keeps a patch only if `health_check` finds nothing wrong for as long as `duration` after
+    /// its commit: it is asked again and again, on a thread of midair's own. With the first
+    /// complaint, or when it panics, the generation that was accepted last runs again, and
+    /// [`on_refusal`] listeners learn of [`Error::Unhealthy`].
+    ///
+    /// A patch that follows meanwhile is built upon the one on trial; if it is found unwell
+    /// itself, the one that was accepted last runs again.
+    pub fn accept_within<E: fmt::Display>(
+        mut self,
+        duration: Duration,
+        health_check: impl Fn() -> Result<(), E> + Send + Sync + 'static,
+    ) -> Self {
+        let check = move || health_check().map_err(|error| error.to_string());
+        self.health = Some((duration, Arc::new(check)));
         self
     }
 
@@ -115,8 +146,18 @@ impl RuntimeBuilder {
                 settings.missing = self.missing.unwrap_or(settings.missing);
                 settings.require = self.require.unwrap_or(settings.require);
                 settings.copies = copies.map(Path::to_owned).or(settings.copies.take());
+                settings.level = self.level.unwrap_or(settings.level);
+                settings.health = self.health.clone().or(settings.health.take());
             }),
-            Connection::Remote(remote) => remote.configure(self.missing, self.require, copies),
+            Connection::Remote(remote) => {
+                remote.configure(self.missing, self.require, copies);
+                if let Some(level) = self.level {
+                    remote.set_level(level);
+                }
+                if let Some((duration, health)) = self.health.clone() {
+                    remote.set_health(duration, health);
+                }
+            }
         }
         if crate::is_hotpatched() {
             return Ok(runtime);
@@ -192,7 +233,7 @@ impl Runtime {
         }
     }
 
-    /// The number of the patch that was committed last; 0 before the first.
+    /// The number of the generation that calls made now run. See [`generation`].
     #[must_use]
     pub fn generation(&self) -> u64 {
         match self.connection {
@@ -200,10 +241,114 @@ impl Runtime {
             Connection::Remote(remote) => remote.generation(),
         }
     }
+
+    /// Every generation and attempt so far, oldest first. See [`history`].
+    #[must_use]
+    pub fn history(&self) -> Vec<PatchRecord> {
+        match self.connection {
+            Connection::Own(domain) => domain.history(),
+            Connection::Remote(remote) => remote.history(),
+        }
+    }
+
+    /// The generation that runs. See [`active`].
+    ///
+    /// # Panics
+    /// Never: there is one at any time.
+    #[must_use]
+    pub fn active(&self) -> PatchRecord {
+        let runs = |record: &PatchRecord| {
+            matches!(record.outcome, PatchOutcome::Active | PatchOutcome::Provisional)
+        };
+        self.history().into_iter().rfind(runs).expect("one generation runs")
+    }
+
+    /// Goes back to the generation before. See [`rollback`].
+    ///
+    /// # Errors
+    /// See [`rollback`].
+    pub fn rollback(&self) -> Result<u64, Error> {
+        self.roll_back_to(None)
+    }
+
+    /// Goes back, or on, to generation `number`. See [`rollback_to`].
+    ///
+    /// # Errors
+    /// See [`rollback_to`].
+    pub fn rollback_to(&self, number: u64) -> Result<u64, Error> {
+        self.roll_back_to(Some(number))
+    }
+
+    fn roll_back_to(&self, number: Option<u64>) -> Result<u64, Error> {
+        match self.connection {
+            Connection::Own(domain) => domain.roll_back_to(number),
+            Connection::Remote(remote) => remote.roll_back_to(number),
+        }
+    }
+
+    /// The transition under way, if one is. See [`transition`].
+    #[must_use]
+    pub fn transition(&self) -> TransitionStatus {
+        TransitionStatus { runtime: *self }
+    }
 }
 
-impl std::fmt::Debug for Runtime {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// The way from one generation to the next, as far as it is not over.
+#[derive(Clone, Copy, Debug)]
+pub struct TransitionStatus {
+    runtime: Runtime,
+}
+
+impl TransitionStatus {
+    /// How far it has come; `None` when none is under way.
+    #[must_use]
+    pub fn progress(&self) -> Option<Progress> {
+        match self.runtime.connection {
+            Connection::Own(domain) => domain.progress(),
+            Connection::Remote(remote) => remote.progress(),
+        }
+    }
+
+    /// Who is still in a scope from before it.
+    #[must_use]
+    pub fn stragglers(&self) -> Vec<Straggler> {
+        self.progress().map(|progress| progress.stragglers).unwrap_or_default()
+    }
+
+    /// Waits until nobody is.
+    ///
+    /// # Errors
+    /// [`Error::Draining`] when somebody still is after `timeout`.
+    pub fn wait(&self, timeout: Duration) -> Result<(), Error> {
+        let started = Instant::now();
+        loop {
+            match self.progress() {
+                None => return Ok(()),
+                Some(Progress { to, stragglers, .. }) if started.elapsed() >= timeout => {
+                    return Err(Error::Draining { generation: to, stragglers });
+                }
+                Some(_) => std::thread::sleep(Duration::from_micros(200)),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RuntimeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuntimeBuilder")
+            .field("artifact", &self.artifact)
+            .field("missing", &self.missing)
+            .field("require", &self.require)
+            .field("level", &self.level)
+            .field("accept_within", &self.health.as_ref().map(|(duration, _)| duration))
+            .field("watch", &self.watch)
+            .field("copies", &self.copies)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Runtime").field("generation", &self.generation()).finish_non_exhaustive()
     }
 }
@@ -282,8 +427,62 @@ pub fn wait_for_patch(timeout: Duration) -> Result<Report, Error> {
     Runtime::current()?.wait_for_patch(timeout)
 }
 
-/// The number of the patch that was committed last; 0 is the code that the program started with.
+/// The number of the generation that calls made now run; 0 is the code that the program started
+/// with. In a [scope](crate::scope()) it is that of the scope.
+///
+/// # Examples
+/// ```
+/// assert_eq!(midair::generation(), 0);
+/// ```
 #[must_use]
 pub fn generation() -> u64 {
     Runtime::current().map_or(0, |runtime| runtime.generation())
+}
+
+/// Every generation of this process and every attempt that was refused, oldest first; the first
+/// one is generation 0, the code that the program started with.
+///
+/// # Errors
+/// [`Error::Unsupported`] where patching does not work.
+pub fn history() -> Result<Vec<PatchRecord>, Error> {
+    Ok(Runtime::current()?.history())
+}
+
+/// The generation that runs.
+///
+/// # Errors
+/// [`Error::Unsupported`] where patching does not work.
+pub fn active() -> Result<PatchRecord, Error> {
+    Ok(Runtime::current()?.active())
+}
+
+/// Goes back to the generation that ran before the one that runs, and returns its number.
+///
+/// Callers change as they do for a patch: all functions at one instant, scopes keep what they saw.
+/// It may be called from within a hot function, and while a transition is under way, which is
+/// reversed then.
+///
+/// # Errors
+/// [`Error::NoGeneration`] when the code that the program started with runs; [`Error::Busy`];
+/// [`Error::Draining`] when the transition under way came from somewhere else.
+pub fn rollback() -> Result<u64, Error> {
+    Runtime::current()?.rollback()
+}
+
+/// Goes back, or on, to generation `number`, and returns it; 0 is the code that the program started
+/// with.
+///
+/// # Errors
+/// [`Error::NoGeneration`], [`Error::Busy`]; [`Error::Draining`] when the transition under way did
+/// not come from there.
+pub fn rollback_to(number: u64) -> Result<u64, Error> {
+    Runtime::current()?.rollback_to(number)
+}
+
+/// The way from the generation before to the one that runs, as far as it is not over.
+///
+/// # Errors
+/// [`Error::Unsupported`] where patching does not work.
+pub fn transition() -> Result<TransitionStatus, Error> {
+    Ok(Runtime::current()?.transition())
 }

@@ -58,7 +58,7 @@ fn a_library_that_comes_and_goes_while_another_is_patched() {
         assert_eq!(host.call("call_value", 1), 2);
         assert_eq!(host.say(&["churn", other.to_str().unwrap(), "lab_is_hotpatched", "400"]), "ok");
         for generation in 1..=40 {
-            assert!(host.reload(&built).starts_with(&format!("ok {generation} ")));
+            assert!(host.reload_anew(&built).starts_with(&format!("ok {generation} ")));
         }
         assert_eq!(host.say(&["churned"]), "ok");
         host.quit();
@@ -239,7 +239,7 @@ pub extern \"C\" fn counted(_: u64) -> u64 { lab_shared::count() }
     }
     // Several editions of the one must not make the other count as its relative.
     for generation in 1..=3 {
-        assert!(host.reload(&one_built).starts_with(&format!("ok {generation} ")));
+        assert!(host.reload_anew(&one_built).starts_with(&format!("ok {generation} ")));
     }
     assert_eq!(host.call("counted@1", 0), 4, "the other library's state was exchanged");
     assert!(host.reload(&two_built).starts_with("ok 4 "));

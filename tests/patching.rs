@@ -226,11 +226,11 @@ fn nothing_leaks_from_patch_to_patch() {
     host.call("call_value", 1);
     host.until_log("following");
     for _ in 0..5 {
-        assert!(host.reload(&built).starts_with("ok"));
+        assert!(host.reload_anew(&built).starts_with("ok"));
     }
     let before = (host.say(&["threads"]), host.say(&["descriptors"]));
     for _ in 0..40 {
-        assert!(host.reload(&built).starts_with("ok"));
+        assert!(host.reload_anew(&built).starts_with("ok"));
     }
     assert_eq!((host.say(&["threads"]), host.say(&["descriptors"])), before);
     host.quit();

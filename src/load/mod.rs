@@ -8,7 +8,7 @@ use midair_trampolines::os::{self, Image};
 use midair_trampolines::section::Section;
 
 use crate::artifact::Artifact;
-use crate::copies::Copies;
+use crate::copies::{Copies, Kept};
 use crate::error::Error;
 use crate::format::Binding;
 use crate::manifest::Manifest;
@@ -32,6 +32,8 @@ pub(crate) struct Loaded {
     pub(crate) section: Section,
     /// What is to be done when the new code runs.
     pub(crate) rest: Rest,
+    /// The copy that it was loaded from.
+    pub(crate) kept: Kept,
 }
 
 /// The part of a private copy that only debuggers read.
@@ -96,15 +98,12 @@ impl Loader for SharedLibrary<'_> {
         // Most of a library in development is debug info, which the loader never looks at: it
         // follows when the new code runs.
         let mut bytes = artifact.bytes()[..manifest.mapped()].to_vec();
-        overwrite(
-            &mut bytes,
-            manifest.seed_offset(),
-            &(seed.expose_provenance() as u64).to_le_bytes(),
-        );
+        let seed = (seed.expose_provenance() as u64).to_le_bytes();
+        let mut originals = vec![overwrite(&mut bytes, manifest.seed_offset(), &seed)];
         let lookup = match manifest.binding() {
             Binding::Own => Lookup::AsBuilt,
             Binding::Edit { offset, bytes: edit } => {
-                overwrite(&mut bytes, *offset, edit);
+                originals.push(overwrite(&mut bytes, *offset, edit));
                 Lookup::AsBuilt
             }
             Binding::AskLoader => Lookup::OwnFirst,
@@ -113,7 +112,7 @@ impl Loader for SharedLibrary<'_> {
         drop(bytes);
         let loaded = open(&copy, lookup)
             .map_err(|source| Error::Load { path: artifact.path().to_owned(), source })
-            .and_then(|()| found(artifact, manifest, &copy));
+            .and_then(|()| found(artifact, manifest, &copy, originals));
         if loaded.is_err() {
             self.copies.discard(&copy);
         }
@@ -122,7 +121,12 @@ impl Loader for SharedLibrary<'_> {
 }
 
 /// Finds the image that was just loaded and makes sure that it is what the manifest described.
-fn found(artifact: &Artifact, manifest: &Manifest, copy: &Path) -> Result<Loaded, Error> {
+fn found(
+    artifact: &Artifact,
+    manifest: &Manifest,
+    copy: &Path,
+    originals: Vec<(usize, Vec<u8>)>,
+) -> Result<Loaded, Error> {
     let bound =
         |name: &str| Error::Bound { path: PathBuf::from(artifact.path()), name: name.to_owned() };
     let image = os::image_named(copy)?.ok_or_else(|| bound("the library itself"))?;
@@ -141,9 +145,13 @@ fn found(artifact: &Artifact, manifest: &Manifest, copy: &Path) -> Result<Loaded
         }
     }
     let rest = Rest { copy: copy.to_owned(), from: manifest.mapped() };
-    Ok(Loaded { image, section, rest })
+    Ok(Loaded { image, section, rest, kept: Kept::new(copy.to_owned(), originals) })
 }
 
-fn overwrite(bytes: &mut [u8], offset: usize, edit: &[u8]) {
-    bytes[offset..offset + edit.len()].copy_from_slice(edit);
+/// Writes `edit` at `offset`, and returns where that was and what stood there.
+fn overwrite(bytes: &mut [u8], offset: usize, edit: &[u8]) -> (usize, Vec<u8>) {
+    let place = &mut bytes[offset..offset + edit.len()];
+    let original = place.to_vec();
+    place.copy_from_slice(edit);
+    (offset, original)
 }

@@ -17,7 +17,9 @@ use crate::error::{Error, ErrorKind};
 use crate::report::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
 use crate::{Missing, Require};
 
+mod questions;
 mod scopes;
+use questions::Questions;
 use scopes::Scopes;
 
 /// The runtime's functions, for other images.
@@ -34,6 +36,7 @@ pub(crate) struct Table {
     wait: extern "C" fn(millis: u64, sink: Sink),
     generation: extern "C" fn() -> u64,
     scopes: Scopes,
+    questions: Questions,
 }
 
 const VERSION: u32 = 1;
@@ -49,6 +52,7 @@ static TABLE: Table = Table {
     wait,
     generation,
     scopes: scopes::OWN,
+    questions: questions::OWN,
 };
 
 /// The table of this copy of midair.
@@ -137,7 +141,8 @@ impl Listener for RawListener {
 struct RawOutcome {
     /// 0 for a report, else the number of an [`ErrorKind`].
     kind: u32,
-    reserved: u32,
+    /// 1: repeated; 2: drained.
+    flags: u32,
     generation: u64,
     path: RawBytes,
     message: RawText,
@@ -171,6 +176,9 @@ fn lend(outcome: &Result<Report, Error>, with: impl FnOnce(&RawOutcome)) {
         }
         Err(_) => (Path::new(""), &[][..], Timings::default(), 0),
     };
+    let flags = outcome
+        .as_ref()
+        .map_or(0, |report| u32::from(report.repeated) | u32::from(report.drained) << 1);
     let raw: Vec<_> = functions.iter().map(lend_function).collect();
     let error = outcome.as_ref().err();
     let (message, hint) =
@@ -178,7 +186,7 @@ fn lend(outcome: &Result<Report, Error>, with: impl FnOnce(&RawOutcome)) {
     let nanos = [timings.read, timings.check, timings.load, timings.commit];
     with(&RawOutcome {
         kind: error.map_or(0, |error| error.kind() as u32),
-        reserved: 0,
+        flags,
         generation,
         path: RawBytes::new(path),
         message: RawText::new(&message),
@@ -238,7 +246,9 @@ unsafe fn take(raw: &RawOutcome) -> Result<Report, Error> {
     if raw.kind == 0 {
         let [read, check, load, commit] = raw.nanos.map(Duration::from_nanos);
         let timings = Timings { read, check, load, commit };
-        return Ok(Report { generation: raw.generation, path, functions, timings });
+        let (repeated, drained) = (raw.flags & 1 != 0, raw.flags & 2 != 0);
+        let generation = raw.generation;
+        return Ok(Report { generation, path, functions, timings, repeated, drained });
     }
     let kind = ErrorKind::from_number(raw.kind);
     if kind == ErrorKind::Refused {
@@ -465,7 +475,9 @@ mod tests {
     fn a_report_crosses_whole() {
         let timings = Timings { load: Duration::from_micros(7), ..Timings::default() };
         let path = "/tmp/libgame.so".into();
-        let report = Report { generation: 9, path, functions: functions(), timings };
+        let functions = functions();
+        let report =
+            Report { generation: 9, path, functions, timings, repeated: false, drained: true };
         assert_eq!(crossed(&Ok(report.clone())).unwrap(), report);
     }
 

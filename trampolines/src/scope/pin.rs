@@ -236,7 +236,7 @@ impl Pins {
     /// Whether any epoch before `epoch` is pinned.
     #[must_use]
     pub fn any_before(&self, epoch: Epoch) -> bool {
-        self.threads_before(epoch).next().is_some() || self.owned_before(epoch) != 0
+        self.threads_before(epoch).next().is_some() || self.owned_before(epoch).next().is_some()
     }
 
     /// The threads that pin an epoch before `epoch`.
@@ -244,14 +244,14 @@ impl Pins {
         self.all().filter_map(Pin::pinned).filter(move |pinned| pinned.epoch < epoch)
     }
 
-    /// How many owned pins there are of epochs before `epoch`.
-    #[must_use]
-    pub fn owned_before(&self, epoch: Epoch) -> u64 {
+    /// The epochs before `epoch` that have owned pins, and how many.
+    pub fn owned_before(&self, epoch: Epoch) -> impl Iterator<Item = (Epoch, u64)> {
         let first = epoch.number().saturating_sub(EPOCHS as u64 - 1).max(1);
-        (first..epoch.number())
+        (first..epoch.number()).filter_map(Epoch::of_number).filter_map(|epoch| {
             // Acquire: pairs with the Release in `release`.
-            .map(|number| self.owned[number as usize % EPOCHS].load(Ordering::Acquire))
-            .sum()
+            let count = self.owned[epoch.number() as usize % EPOCHS].load(Ordering::Acquire);
+            (count != 0).then_some((epoch, count))
+        })
     }
 
     /// Pins `epoch` for a task. The caller holds a pin to it, so that nobody misses the new one.
@@ -343,11 +343,15 @@ mod tests {
         let pins = Pins::new();
         let (one, other) = (pins.own(Epoch::FIRST), pins.own(Epoch::FIRST));
         let next = pins.flip();
-        assert_eq!(pins.owned_before(next), 2);
+        assert_eq!(pins.owned_before(next).next(), Some((Epoch::FIRST, 2)));
         pins.release(&one);
-        assert_eq!(pins.owned_before(next), 1);
+        assert_eq!(pins.owned_before(next).next(), Some((Epoch::FIRST, 1)));
         pins.forget_others(None);
         pins.release(&other);
-        assert_eq!(pins.owned_before(next), 0, "the parent's pin takes nothing from the child");
+        assert_eq!(
+            pins.owned_before(next).next(),
+            None,
+            "the parent's pin takes nothing from the child"
+        );
     }
 }

@@ -1,0 +1,347 @@
+//! The life of a patch: each state a type, each step a method that consumes it and may fail,
+//! until the commit, which stores and cannot.
+//!
+//! The states hold the one transaction of the domain from [`Checked`] on. Dropping one of them
+//! undoes what it did; only constructors that ran cannot be undone.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use midair_trampolines::os;
+use midair_trampolines::section::Section;
+
+use crate::Level;
+use crate::artifact::{Artifact, Stamp};
+use crate::domain::{Domain, Held};
+use crate::error::Error;
+use crate::health::{Health, healthy};
+use crate::history::{Generation, PatchOutcome, PatchRecord};
+use crate::load::{self, Loader, SharedLibrary};
+use crate::manifest::Manifest;
+use crate::patch::Patch;
+use crate::registry::Registry;
+use crate::report::{Report, Timings};
+use crate::transition::{ClosedGate, Side, Transition};
+
+/// An artifact's bytes, and what they say of themselves.
+#[derive(Debug)]
+pub(crate) struct Read {
+    artifact: Artifact,
+    manifest: Manifest,
+    stamp: Option<Stamp>,
+    timings: Timings,
+}
+
+/// An artifact that fits the running program.
+pub(crate) struct Checked {
+    read: Read,
+    held: Held,
+    patch: Patch,
+}
+
+/// An artifact that may be loaded.
+pub(crate) struct Trusted {
+    checked: Checked,
+}
+
+/// An artifact whose code is in the process; its constructors have run, nobody else calls it.
+pub(crate) struct Loaded {
+    patch: Patch,
+    timings: Timings,
+    pending: Pending,
+}
+
+/// A patch with nothing left to do that could fail.
+pub(crate) struct Prepared {
+    loaded: Loaded,
+}
+
+/// A patch that runs, and may still be taken back.
+pub(crate) struct Provisional {
+    domain: &'static Domain,
+    report: Report,
+}
+
+impl Read {
+    /// Reads the file at `path` whole, and what it says of itself.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
+        let started = Instant::now();
+        let stamp = Stamp::of(path);
+        let artifact = Artifact::open(path)?;
+        let mut timings = Timings { read: started.elapsed(), ..Timings::default() };
+        let started = Instant::now();
+        let manifest = artifact.manifest()?;
+        timings.check = started.elapsed();
+        Ok(Self { artifact, manifest, stamp, timings })
+    }
+
+    /// Compares it with the running program, as a new edition of the image whose section is `of`
+    /// if that is known.
+    ///
+    /// # Errors
+    /// Why it does not fit; [`Error::Busy`] and [`Error::Draining`] when its turn does not come.
+    pub(crate) fn check(
+        mut self,
+        domain: &'static Domain,
+        of: Option<Section>,
+    ) -> Result<Checked, Error> {
+        let held = domain.begin()?;
+        let started = Instant::now();
+        held.rescan()?;
+        let (registry, settings) = (domain.registry(), domain.settings());
+        let unit = of.and_then(|section| registry.image_of(section));
+        let patch = Patch::check(&self.artifact, &self.manifest, &registry, &settings, unit)?;
+        self.timings.check += started.elapsed();
+        Ok(Checked { read: self, held, patch })
+    }
+}
+
+impl Checked {
+    /// What would be done.
+    pub(crate) fn report(&self) -> Report {
+        planned(self.held.domain, self.read.artifact.path(), &self.patch, self.read.timings)
+    }
+
+    /// Whether it is the very file that its unit runs already.
+    pub(crate) fn is_repeat(&self) -> bool {
+        let side = self.held.domain.side();
+        let running = side.registry.editions().of(self.patch.unit);
+        let generation = side.history.of_image(running);
+        generation
+            .and_then(|generation| generation.kept.as_ref())
+            .is_some_and(|kept| kept.is_of(self.read.artifact.bytes()))
+    }
+
+    /// The report of a patch that there is no need for.
+    pub(crate) fn repeated(self) -> Report {
+        if let Some(stamp) = self.read.stamp {
+            self.held.domain.note_committed(self.read.artifact.path(), stamp);
+        }
+        Report {
+            generation: self.held.domain.side().generation(),
+            path: self.read.artifact.path().to_owned(),
+            functions: Vec::new(),
+            timings: self.read.timings,
+            repeated: true,
+            drained: true,
+        }
+    }
+
+    /// Decides whether it may be loaded.
+    ///
+    /// # Errors
+    /// None yet: nobody can ask for signatures.
+    pub(crate) fn trust(self) -> Result<Trusted, Error> {
+        Ok(Trusted { checked: self })
+    }
+}
+
+impl Trusted {
+    /// Loads a private copy of it; its constructors run.
+    ///
+    /// # Errors
+    /// [`Error::Copy`], [`Error::Load`], [`Error::Bound`], [`Error::Records`].
+    pub(crate) fn load(self) -> Result<Loaded, Error> {
+        let Checked { read, mut held, patch } = self.checked;
+        let Read { artifact, manifest, stamp, mut timings } = read;
+        let started = Instant::now();
+        let settings = held.domain.settings();
+        let root = settings.copies.as_deref();
+        let mut loader = SharedLibrary { copies: &mut held.transaction.copies, root };
+        let loaded = loader.load(&artifact, &manifest, crate::table::own().cast())?;
+        let before = held.domain.side();
+        let registry = before.registry.with_patch(artifact.path(), &loaded, &patch);
+        let registry = Arc::new(registry.inspect_err(|_| {
+            held.transaction.copies.discard(loaded.kept.path());
+        })?);
+        timings.load = started.elapsed();
+        let pending = Pending(Some(Taken { held, artifact, stamp, loaded, before, registry }));
+        Ok(Loaded { patch, timings, pending })
+    }
+}
+
+impl Loaded {
+    /// What would be done.
+    pub(crate) fn report(&self) -> Report {
+        let taken = self.pending.taken();
+        planned(taken.held.domain, taken.artifact.path(), &self.patch, self.timings)
+    }
+
+    /// Does everything that remains to be done and may fail.
+    ///
+    /// # Errors
+    /// None yet: patches have no hooks.
+    pub(crate) fn prepare(self) -> Result<Prepared, Error> {
+        Ok(Prepared { loaded: self })
+    }
+}
+
+impl Prepared {
+    /// What would be done.
+    pub(crate) fn report(&self) -> Report {
+        self.loaded.report()
+    }
+
+    /// Makes the new code visible.
+    ///
+    /// # Errors
+    /// [`Error::NotQuiescent`], and nothing has changed.
+    pub(crate) fn commit(self, level: Level) -> Result<Provisional, Error> {
+        let Loaded { patch, mut timings, pending } = self.loaded;
+        let domain = pending.taken().held.domain;
+        let gate = match level {
+            Level::Quiescent { deadline } => {
+                let running = pending.taken().before.generation();
+                let not_quiescent = |stragglers| Error::NotQuiescent { deadline, stragglers };
+                Some(ClosedGate::close(deadline, running).map_err(not_quiescent)?)
+            }
+            Level::Immediate | Level::Scoped => None,
+        };
+        let Taken { mut held, artifact, stamp, loaded, before, registry } = pending.take();
+        let fresh = registry.images().len() - 1;
+        let number = before.history.next_number();
+        let editions = registry.editions().with(patch.units.iter().copied(), fresh);
+        let generation = Generation {
+            number,
+            editions: editions.clone(),
+            parent: Some(before.generation()),
+            image: Some(fresh),
+            kept: Some(loaded.kept),
+        };
+        let entry = PatchRecord {
+            generation: number,
+            path: artifact.path().to_owned(),
+            digest: None,
+            time: SystemTime::now(),
+            changed: patch.changed(),
+            outcome: PatchOutcome::Provisional,
+            reason: None,
+        };
+        let history = Arc::new(before.history.committed(generation, entry));
+        let after = Side { registry: Arc::new(registry.running(editions)), history };
+        timings.commit = domain.change(Transition::plan(before, after, Some(fresh)), || {});
+        drop(gate);
+
+        loaded.rest.write(&artifact);
+        if let Some(stamp) = stamp {
+            domain.note_committed(artifact.path(), stamp);
+        }
+        let registry = domain.registry();
+        held.transaction.copies.prune(|copy| {
+            let image = registry.images().iter().position(|image| image.path == copy);
+            image.is_some_and(|image| registry.is_in_use(image))
+        });
+        drop(held);
+        let drained = domain.finish_soon();
+        let report = Report {
+            generation: number,
+            path: artifact.path().to_owned(),
+            functions: patch.functions,
+            timings,
+            repeated: false,
+            drained,
+        };
+        Ok(Provisional { domain, report })
+    }
+}
+
+impl Provisional {
+    /// What was done.
+    pub(crate) fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Keeps it.
+    pub(crate) fn accept(self) -> Report {
+        self.domain.accept(self.report.generation);
+        self.report
+    }
+
+    /// Keeps it if `health` has no complaint for as long as `duration`, which a thread of its own
+    /// finds out; else takes it back and tells everybody.
+    ///
+    /// # Errors
+    /// [`Error::Thread`]; it was taken back.
+    pub(crate) fn try_out(self, duration: Duration, health: Arc<dyn Health>) -> Result<(), Error> {
+        let (domain, generation) = (self.domain, self.report.generation);
+        let watch = move || match healthy(duration, || health.check()) {
+            Ok(()) => domain.accept(generation),
+            Err(reason) => domain.take_back(generation, reason),
+        };
+        let thread = thread::Builder::new().name("midair-health".to_owned());
+        match os::without_signals(|| thread.spawn(watch)) {
+            Ok(_) => Ok(()),
+            Err(source) => {
+                self.roll_back("nobody could watch over it")?;
+                Err(Error::Thread { source })
+            }
+        }
+    }
+
+    /// Takes it back.
+    ///
+    /// # Errors
+    /// See [`Domain::roll_back`].
+    pub(crate) fn roll_back(self, reason: &str) -> Result<(), Error> {
+        let accepted = self.domain.side().history.accepted();
+        self.domain.roll_back(accepted, reason).map(|_| ())
+    }
+}
+
+/// What the patch would do if it were committed now.
+fn planned(domain: &Domain, path: &Path, patch: &Patch, timings: Timings) -> Report {
+    Report {
+        generation: domain.side().history.next_number(),
+        path: path.to_owned(),
+        functions: patch.functions.clone(),
+        timings,
+        repeated: false,
+        drained: true,
+    }
+}
+
+/// A loaded library that nobody runs yet. Unless it is taken, dropping it makes sure that nobody
+/// ever will.
+struct Pending(Option<Taken>);
+
+/// What the commit needs of a loaded library.
+struct Taken {
+    held: Held,
+    artifact: Artifact,
+    stamp: Option<Stamp>,
+    loaded: load::Loaded,
+    before: Side,
+    /// With the library as its last image.
+    registry: Arc<Registry>,
+}
+
+impl Pending {
+    fn taken(&self) -> &Taken {
+        self.0.as_ref().expect("it is there until it is taken, which consumes this")
+    }
+
+    fn take(mut self) -> Taken {
+        self.0.take().expect("it is there until it is taken, which consumes this")
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        let Some(Taken { mut held, loaded, before, registry, .. }) = self.0.take() else { return };
+        // Threads that its constructors may have started go on in the program's own code.
+        let fresh = registry.images().len() - 1;
+        for lives in registry.functions().values() {
+            for live in lives.iter().filter(|live| live.image == fresh) {
+                live.head.lead_to(before.registry.editions().code(&registry, live, lives));
+            }
+        }
+        let registry = Arc::new(registry.without_last());
+        held.domain.adopt(Side { registry, ..before });
+        held.transaction.copies.discard(loaded.kept.path());
+    }
+}
