@@ -15,7 +15,6 @@ pub(crate) const MAX_BYTES: u64 = 1 << 30;
 #[derive(Debug)]
 pub(crate) struct Artifact {
     path: PathBuf,
-    #[cfg_attr(not(feature = "debuginfo"), expect(dead_code, reason = "only debug info needs it"))]
     stamp: Stamp,
     bytes: Vec<u8>,
 }

@@ -225,7 +225,17 @@ impl Domain {
         let outcome = self.attempt(path, None);
         // A thread that is told to wait for itself holds the transaction: nobody may be called.
         if !matches!(outcome, Err(Error::Busy)) {
-            self.publish(&outcome);
+            match &outcome {
+                Ok(_) => self.publish(&outcome),
+                Err(error) => {
+                    // Whoever asked says it as they like: it is not told twice.
+                    notice::debug(format_args!(
+                        "refused, as its caller is told: {}",
+                        error.explain()
+                    ));
+                    self.tell(&outcome);
+                }
+            }
         }
         outcome
     }
@@ -490,7 +500,8 @@ impl Domain {
         }
     }
 
-    /// Takes note of what came of an attempt, and tells everybody who wants to know.
+    /// Takes note of what came of an attempt, and tells everybody who wants to know, and the person
+    /// at the keyboard.
     pub(crate) fn publish(&self, outcome: &Result<Report, Error>) {
         match outcome {
             Ok(report) if report.repeated => {
@@ -502,6 +513,12 @@ impl Domain {
                 notice::warn(format_args!("refused, the old code goes on: {}", error.explain()));
             }
         }
+        self.tell(outcome);
+    }
+
+    /// Takes note of what came of an attempt, wakes everybody who waits for one, and calls everybody
+    /// who listens.
+    fn tell(&self, outcome: &Result<Report, Error>) {
         {
             let locks = self.locks();
             let mut attempts = locks.attempts.lock();

@@ -2,6 +2,7 @@
 //! while a thread of midair reads it.
 
 use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -18,6 +19,8 @@ pub(crate) struct Environment {
     pub(crate) copies: Option<PathBuf>,
     /// `MIDAIR_LOG`: how much is said where there is no logger.
     pub(crate) log: LevelFilter,
+    /// Whether standard error is a terminal that shows colour, and nobody asked for none.
+    pub(crate) colour: bool,
 }
 
 /// The environment as it was when somebody first asked.
@@ -30,6 +33,9 @@ pub(crate) fn environment() -> &'static Environment {
             artifact: os::variable("MIDAIR_ARTIFACT"),
             copies: os::variable("MIDAIR_COPIES").map(PathBuf::from),
             log: log.unwrap_or(LevelFilter::Info),
+            colour: io::stderr().is_terminal()
+                && os::variable("NO_COLOR").is_none()
+                && os::variable("TERM").is_none_or(|term| term != "dumb"),
         }
     })
 }

@@ -37,7 +37,11 @@ fn say(level: Level, text: Arguments<'_>) {
         return;
     }
     if level <= environment().log {
-        let tag = if level <= Level::Warn { "warning: " } else { "" };
+        let tag = match (level <= Level::Warn, environment().colour) {
+            (true, true) => "\x1b[33mwarning:\x1b[0m ",
+            (true, false) => "warning: ",
+            (false, _) => "",
+        };
         // One write, so that lines of several threads do not mix.
         os::say(format!("midair: {tag}{text}\n").as_bytes());
     }

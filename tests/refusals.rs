@@ -447,6 +447,10 @@ fn a_refused_rebuild_is_told_once_and_the_next_good_one_is_taken() {
     std::thread::sleep(std::time::Duration::from_millis(1_500));
     let told = host.log().matches("not a library that this process can load").count();
     assert_eq!(told, 1, "a refusal is told once, not retried:\n{}", host.log());
+    // Whoever asked for it has it returned, and says it as they like.
+    assert!(host.reload(&fixture.output).starts_with("Artifact: "));
+    host.until_log("refused, as its caller is told: ");
+    assert_eq!(host.log().matches("warning: refused").count(), 1, "{}", host.log());
     assert_eq!(host.call("call_value", 1), 2);
     fs::remove_file(&fixture.output).unwrap();
     fixture.edit("x + 1", "x + 3");
@@ -467,7 +471,8 @@ fn a_file_that_is_being_written_is_waited_for() {
     });
     host.load(&loaded);
     assert_eq!(host.call("call_value", 1), 2);
-    host.until_log("following");
+    let following = format!("following {}, where no file is yet\n", artifact.display());
+    host.until_log(&following);
     fixture.edit("x + 1", "x + 3");
     let bytes = fs::read(fixture.build()).unwrap();
     let mut file = fs::File::create(&artifact).unwrap();
@@ -479,6 +484,7 @@ fn a_file_that_is_being_written_is_waited_for() {
     }
     host.until("call_value", 1, 4);
     assert!(!host.log().contains("warning"), "{}", host.log());
+    assert_eq!(host.log().matches("where no file is yet").count(), 1, "{}", host.log());
     host.quit();
 }
 

@@ -145,7 +145,8 @@ impl Worker {
             target.join(image.section);
             return;
         }
-        notice::info(format_args!("following {}", path.display()));
+        let yet = if path.exists() { "" } else { ", where no file is yet" };
+        notice::info(format_args!("following {}{yet}", path.display()));
         let committed = self.domain.committed(path);
         self.targets.push(Target::new(path.to_owned(), image, committed));
     }

@@ -76,6 +76,25 @@ fn whoever_requires_it_gets_nothing_that_was_compared_less_deeply() {
     assert!(words.contains(reason) && words.contains("would be refused"), "{words}");
 }
 
+/// What `check` writes to a terminal.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(no_colour: &str) -> String {
+    let paths = [edition("base"), edition("signature")].map(|path| path.display().to_string());
+    let command = format!("{} check {}", env!("CARGO_BIN_EXE_midair"), paths.join(" "));
+    let mut script = std::process::Command::new("script");
+    script.args(["-qec", &command, "/dev/null"]).env("TERM", "xterm").env("NO_COLOR", no_colour);
+    let output = script.stdin(std::process::Stdio::null()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn colour_is_for_terminals_and_for_those_who_want_it() {
+    let (coloured, plain) = (on_a_terminal(""), on_a_terminal("1"));
+    assert!(coloured.contains("\x1b[31mu64\x1b[0m"), "{coloured:?}");
+    assert!(plain.contains("fn(u64)") && !plain.contains('\x1b'), "{plain:?}");
+}
+
 #[test]
 fn what_is_gone_is_told_without_a_program_that_runs() {
     let said = check(edition("base"), edition("names"), &[]);
