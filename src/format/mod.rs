@@ -58,7 +58,8 @@ pub enum Allocator {
     System,
     /// One of its own, by `#[global_allocator]`.
     Own,
-    /// It has no symbol table that would tell.
+    /// It has no symbol table that would tell, or shares its standard library and with it the
+    /// allocator.
     Unknown,
 }
 

@@ -59,6 +59,17 @@ fn main() {
                 Some(address) => text(address, argument),
                 None => "no such symbol".to_owned(),
             },
+            // A panic of the program itself, under whatever the function calls.
+            ["callback panics", name] => {
+                extern "C-unwind" fn callback() -> u64 {
+                    panic!("the program's own panic")
+                }
+                type Callback = extern "C-unwind" fn() -> u64;
+                let call: extern "C-unwind" fn(Callback) -> u64 =
+                    unsafe { std::mem::transmute(symbol(&libraries, name).unwrap()) };
+                let payload = std::panic::catch_unwind(|| call(callback)).unwrap_err();
+                (*payload.downcast::<&str>().unwrap()).to_owned()
+            }
             // A thread calls and is gone; the library is closed at once.
             ["call and close", name, number] => {
                 let address = symbol(&libraries, name).unwrap() as usize;

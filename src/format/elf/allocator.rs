@@ -1,11 +1,13 @@
 //! The symbols that tell which global allocator a library brings.
 
 use super::sections::Sections;
-use super::words::{half, name};
+use super::words::{half, name, quarter};
 use crate::format::{Allocator, Fault, Table};
 
 const ENTRY: &[u8] = b"___rust_alloc_zeroed";
 const DEFAULT: &[u8] = b"___rdl_alloc";
+/// The section of a symbol that another library has.
+const UNDEFINED: u16 = 0;
 /// The longest name that is looked at; those that are looked for have fewer than 64 bytes.
 const NAME: usize = 256;
 /// The most symbols that are looked at: 100 MB of them.
@@ -19,7 +21,7 @@ pub(super) fn of(sections: &Sections<'_>, is_64: bool) -> Result<Allocator, Faul
     let (Some(symbols), Some(strings)) = (named(b".symtab"), named(b".strtab")) else {
         return Ok(Allocator::Unknown);
     };
-    let size = if is_64 { 24 } else { 16 };
+    let (size, section) = if is_64 { (24, 6) } else { (16, 14) };
     let count = symbols.len() / size;
     if count > LIMIT {
         return Err(Table::AllSymbols.too_many(count, LIMIT));
@@ -31,7 +33,9 @@ pub(super) fn of(sections: &Sections<'_>, is_64: bool) -> Result<Allocator, Faul
         if name.ends_with(DEFAULT) {
             return Ok(Allocator::System);
         }
-        entry |= name.ends_with(ENTRY);
+        // What is only asked for comes with the standard library that all share.
+        let is_here = quarter(symbol, section) != Some(UNDEFINED);
+        entry |= is_here && name.ends_with(ENTRY);
     }
     Ok(if entry { Allocator::Own } else { Allocator::Unknown })
 }
