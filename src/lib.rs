@@ -93,7 +93,7 @@ pub use format::{Allocator, Fault, Format, Table};
 pub use history::{PatchOutcome, PatchRecord};
 pub use identity::is_hotpatched;
 pub use level::Level;
-pub use midair_macros::{Layout, hotpatch, layout};
+pub use midair_macros::{Layout, hotpatch, layout, scope};
 pub use midair_trampolines::layout::{Layout, layout_hash};
 pub use reason::{Reason, reasons};
 pub use report::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};

@@ -13,6 +13,7 @@ mod marking;
 mod outlives;
 mod owner;
 mod parse;
+mod scoped;
 mod section;
 mod shapes;
 mod signature;
@@ -99,6 +100,35 @@ pub fn hotpatch(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     hot(arguments.into(), item.into()).into()
+}
+
+/// Puts the whole body of a function into a scope, in which every hot call runs the code of one
+/// generation. Of an `async fn`, every poll sees the generation that was current at the first.
+///
+/// On a function that is hot as well, the scope begins inside its code: which code that is has been
+/// decided by then.
+///
+/// # Examples
+/// ```ignore
+/// #[midair::scope]
+/// fn frame(world: &mut World) {
+///     simulate(world);
+///     draw(world); // of the same generation as `simulate`
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn scope(
+    arguments: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    let (arguments, item) = (TokenStream::from(arguments), TokenStream::from(item));
+    let scoped = syn::parse2(item.clone()).and_then(|parsed| scoped::expand(&arguments, parsed));
+    scoped
+        .unwrap_or_else(|mistake| {
+            let mistake = mistake.into_compile_error();
+            quote::quote!(#item #mistake)
+        })
+        .into()
 }
 
 /// The expansion, or the item as it was written and every mistake in it.
