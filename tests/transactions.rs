@@ -5,7 +5,7 @@ mod lab;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use lab::{Fixture, Host};
+use lab::{Fixture, Host, PATIENCE};
 
 /// Two hot functions that change together, and everything that a program may want of midair.
 const PROGRAM: &str = r#"
@@ -427,6 +427,11 @@ fn an_automatic_patch_that_is_found_unwell_is_taken_back() {
     host.until_log("following");
     std::fs::copy(program.edition(2), &followed).unwrap();
     host.until("both", 0, 22);
+    let started = Instant::now();
+    while !tell(&mut host, "active").starts_with("generation 1: active") {
+        assert!(started.elapsed() < PATIENCE, "it is never accepted");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     std::fs::remove_file(&followed).unwrap();
     std::fs::copy(program.edition(9), &followed).unwrap();
     host.until_log("generation 2 was taken back: too large");
