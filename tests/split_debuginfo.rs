@@ -271,3 +271,15 @@ fn objcopy(arguments: &[&str]) {
 fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
+
+#[test]
+fn a_type_is_told_with_the_line_that_declares_it_where_the_compiler_tells() {
+    let flags = "-Z debug-info-type-line-numbers=true";
+    let mut game = game("lab_lines_unpacked", "unpacked", flags, true);
+    game.variables.push(("RUSTC_BOOTSTRAP".to_owned(), "1".to_owned()));
+    let mut host = deep(game.build());
+    game.edit(OLD, NEW);
+    let boss = "Boss (lab_lines_unpacked::Boss), declared at src/lib.rs:3: field ";
+    refused(&host.reload(game.build()), boss);
+    host.quit();
+}

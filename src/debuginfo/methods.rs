@@ -37,10 +37,11 @@ pub(super) fn methods_of(
         .collect();
     let mut best: Option<Vec<Option<Place>>> = None;
     for start in starts {
-        let end = start + (HEAD + MAX_METHODS) * 8;
+        // A hostile file may place a table at the very end of all addresses.
+        let end = start.saturating_add((HEAD + MAX_METHODS) * 8);
         let pointers = sections.pointers(|place| start <= place && place < end);
-        let addresses =
-            (HEAD..HEAD + MAX_METHODS).map_while(|slot| pointers.get(&(start + slot * 8)));
+        let addresses = (HEAD..HEAD + MAX_METHODS)
+            .map_while(|slot| pointers.get(&start.wrapping_add(slot * 8)));
         let methods =
             addresses.map(|address| described(units, *address)).collect::<Result<Vec<_>, _>>()?;
         let told = |methods: &[Option<Place>]| methods.iter().flatten().count();

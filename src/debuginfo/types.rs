@@ -2,20 +2,21 @@
 #![expect(non_upper_case_globals, reason = "gimli names its constants as DWARF does")]
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use gimli::{
     AttributeValue, DW_AT_alignment, DW_AT_byte_size, DW_AT_const_value, DW_AT_count,
-    DW_AT_data_member_location, DW_AT_discr, DW_AT_discr_value, DW_AT_encoding, DW_AT_type,
-    DW_TAG_array_type, DW_TAG_base_type, DW_TAG_const_type, DW_TAG_enumeration_type,
-    DW_TAG_enumerator, DW_TAG_formal_parameter, DW_TAG_member, DW_TAG_pointer_type,
-    DW_TAG_structure_type, DW_TAG_subrange_type, DW_TAG_subroutine_type,
+    DW_AT_data_member_location, DW_AT_decl_file, DW_AT_decl_line, DW_AT_discr, DW_AT_discr_value,
+    DW_AT_encoding, DW_AT_type, DW_TAG_array_type, DW_TAG_base_type, DW_TAG_const_type,
+    DW_TAG_enumeration_type, DW_TAG_enumerator, DW_TAG_formal_parameter, DW_TAG_member,
+    DW_TAG_pointer_type, DW_TAG_structure_type, DW_TAG_subrange_type, DW_TAG_subroutine_type,
     DW_TAG_template_type_parameter, DW_TAG_typedef, DW_TAG_union_type, DW_TAG_variant,
     DW_TAG_variant_part, DebuggingInformationEntry, DwAt, UnitOffset,
 };
 
 use super::methods::{Place, methods_of};
 use super::sections::Sections;
-use super::unit::{joined, name};
+use super::unit::{Scanned, joined, name};
 use super::units::Units;
 use super::{Absent, MAX_TYPES, Slice};
 use crate::types::{Field, Graph, Kind, Method, Type, TypeId, Variant};
@@ -64,6 +65,9 @@ impl<'r, 'a> Reader<'r, 'a> {
         while let Some((place, id)) = self.waiting.pop() {
             let ty = self.read(place)?;
             self.graph.define(id, ty);
+            if let Some(line) = declared(self.units.get(place.0), &self.entry(place)?) {
+                self.graph.declare(id, line);
+            }
         }
         Ok(Some(function))
     }
@@ -266,6 +270,22 @@ impl<'r, 'a> Reader<'r, 'a> {
         }
         Ok(Kind::Trait { methods: Some(found) })
     }
+}
+
+/// The line that a type is declared in, of which compilers tell only when they are asked to: the
+/// file as seen from where the compiler ran, which is the package or its workspace.
+fn declared(unit: &Scanned<'_>, entry: &Entry<'_>) -> Option<String> {
+    let line = unsigned(entry, DW_AT_decl_line)?;
+    let AttributeValue::FileIndex(file) = entry.attr_value(DW_AT_decl_file)? else { return None };
+    let header = unit.unit.line_program.as_ref()?.header();
+    let file = header.file(file)?;
+    let text = |value| Some(unit.dwarf.attr_string(&unit.unit, value).ok()?.to_string_lossy());
+    let name = text(file.path_name())?;
+    let folder = file.directory(header).and_then(text).unwrap_or_default();
+    let path = Path::new(&*folder).join(&*name);
+    let root = unit.unit.comp_dir.map(|root| root.to_string_lossy()).unwrap_or_default();
+    let path = path.strip_prefix(&*root).unwrap_or(&path);
+    Some(format!("{}:{line}", path.display()))
 }
 
 fn reference(entry: &Entry<'_>, name: DwAt) -> Option<UnitOffset> {

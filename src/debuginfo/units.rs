@@ -232,6 +232,9 @@ impl<'r, 'a> Units<'r, 'a> {
         let Some((dwarf, header)) = self.part(at)? else { return Ok(None) };
         let mut unit = dwarf.unit(header)?;
         unit.copy_relocated_attributes(&skeleton);
+        // The names of files and folders stay in the image.
+        unit.line_program = skeleton.line_program.clone();
+        unit.comp_dir = skeleton.comp_dir;
         Ok(Some((dwarf, unit)))
     }
 }

@@ -37,8 +37,10 @@ pub(crate) fn compare(old: (&Graph, TypeId), new: (&Graph, TypeId)) -> Option<Di
         inside.iter().all(|pair| !differing.contains(pair) || comparison.is_replaced(*pair))
     });
     let (at, details) = differences.into_iter().nth(cause.unwrap_or(0))?;
-    let ty = comparison.new.get(queue[at].new).name.clone();
-    Some(Difference { ty, details, way: queue.swap_remove(at).way })
+    let Pair { old, new, way } = queue.swap_remove(at);
+    let ty = comparison.new.get(new).name.clone();
+    let declared = comparison.new.declared(new).or_else(|| comparison.old.declared(old));
+    Some(Difference { ty, declared: declared.map(str::to_owned), details, way })
 }
 
 /// How many differences are looked at for their cause.

@@ -9,6 +9,8 @@ use super::names::{field, short};
 pub(crate) struct Difference {
     /// The type that differs, with its path.
     pub(crate) ty: String,
+    /// The line that it is declared in, of the new edition where that is known.
+    pub(crate) declared: Option<String>,
     /// What differs in it, one sentence each.
     pub(crate) details: Vec<String>,
     /// The way from the signature to it.
@@ -43,12 +45,16 @@ impl fmt::Display for Step {
 }
 
 impl Difference {
-    /// The type's own name, then its path where that says more.
+    /// The type's own name, then its path where that says more, and where it is declared.
     pub(crate) fn title(&self) -> String {
         let short = short(&self.ty);
         let path = self.ty.split('<').next().unwrap_or_default().trim_start_matches("dyn ");
         let has_path = path.contains("::") && path.starts_with(char::is_alphabetic);
-        if has_path { format!("{short} ({path})") } else { short }
+        let title = if has_path { format!("{short} ({path})") } else { short };
+        match &self.declared {
+            Some(line) => format!("{title}, declared at {line}"),
+            None => title,
+        }
     }
 
     /// The way from the signature to the type.

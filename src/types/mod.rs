@@ -1,6 +1,8 @@
 //! Types as both sides of a comparison know them: a graph of what lies where, read from debug info
 //! or from type description records, with indirections as edges, so that recursion needs no care.
 
+use std::collections::HashMap;
+
 mod changes;
 mod compare;
 mod difference;
@@ -17,6 +19,8 @@ pub(crate) struct TypeId(pub(crate) u32);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Graph {
     types: Vec<Type>,
+    /// The line that a type is declared in, where that is known.
+    declared: HashMap<TypeId, String>,
 }
 
 /// One type.
@@ -112,6 +116,17 @@ impl Graph {
     /// Says what the reserved `id` is.
     pub(crate) fn define(&mut self, id: TypeId, ty: Type) {
         self.types[id.0 as usize] = ty;
+    }
+
+    /// Says in which line `id` is declared.
+    #[cfg_attr(not(feature = "debuginfo"), expect(dead_code, reason = "only debug info tells"))]
+    pub(crate) fn declare(&mut self, id: TypeId, line: String) {
+        self.declared.insert(id, line);
+    }
+
+    /// The line that `id` is declared in.
+    pub(crate) fn declared(&self, id: TypeId) -> Option<&str> {
+        self.declared.get(&id).map(String::as_str)
     }
 
     /// How many types there are.
