@@ -76,7 +76,6 @@ mod start;
 mod table;
 pub mod transaction;
 mod transition;
-#[cfg(feature = "debuginfo")]
 mod types;
 mod verdict;
 #[cfg(feature = "watch")]

@@ -7,7 +7,9 @@ use midair_trampolines::function::Function;
 use midair_trampolines::identity::{Identity, SEED_OFFSET};
 use midair_trampolines::record::{Kind, records};
 use midair_trampolines::text::crate_of;
+use midair_trampolines::types::Types;
 
+use crate::deep::Spot;
 use crate::error::Error;
 use crate::format::{self, Allocator, Binding, Container, Fault, Format};
 use crate::verdict::Build;
@@ -24,6 +26,8 @@ pub(crate) struct Manifest {
     pub(crate) identity: Identity,
     /// Its hot functions, in the order of the section.
     pub(crate) functions: Vec<Function>,
+    /// What it says of types.
+    pub(crate) types: Vec<Types>,
 }
 
 impl Manifest {
@@ -36,10 +40,12 @@ impl Manifest {
         let section = &bytes[place.offset..place.offset + place.len];
         let mut identities = Vec::new();
         let mut functions = Vec::new();
+        let mut types = Vec::new();
         for record in records(section).map_err(malformed)? {
             match record.kind {
                 Kind::Identity => identities.push(Identity::read(record).map_err(malformed)?),
                 Kind::Function => functions.push(Function::read(record).map_err(malformed)?),
+                Kind::Types => types.push(Types::read(record).map_err(malformed)?),
                 // `records` refuses every kind that this version does not know.
                 _ => {}
             }
@@ -55,6 +61,7 @@ impl Manifest {
             offset: place.offset,
             identity: identity.clone(),
             functions,
+            types,
             container,
         })
     }
@@ -83,6 +90,11 @@ impl Manifest {
     /// Where the record of `function` stands, before loading.
     pub(crate) fn address_of(&self, function: &Function) -> u64 {
         self.section.1 + function.offset as u64
+    }
+
+    /// The name of `function`, and where its record stands, before loading.
+    pub(crate) fn spot_of<'a>(&self, function: &'a Function) -> Spot<'a> {
+        (&function.name, self.address_of(function))
     }
 
     /// What its file is, as far as it was checked.

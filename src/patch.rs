@@ -184,15 +184,17 @@ impl Comparison<'_> {
         if require == Require::Any || verdict != (Outcome::Retargeted, Depth::Shallow) {
             return verdict;
         }
-        let theirs = self.types.shallow(self.manifest.section.1 + new.offset as u64);
+        let theirs = self.types.shallow(self.manifest.spot_of(new));
         let ours = lives.iter().find_map(|live| {
             let image = &self.registry.images()[live.image];
-            image.types.as_ref()?.shallow(image.address_of(&live.function))
+            image.types.as_ref()?.shallow(image.spot_of(&live.function))
         });
         let reason = match (theirs, ours) {
             (Some(reason), _) => format!("of the artifact, {reason}"),
             (None, Some(reason)) => format!("of the running program, {reason}"),
-            (None, None) => "they were not".to_owned(),
+            (None, None) => {
+                "one side tells of them by debug info, the other by `Layout`".to_owned()
+            }
         };
         (Outcome::Refused(Mismatch::Shallow { reason }), Depth::Shallow)
     }
@@ -206,8 +208,7 @@ impl Comparison<'_> {
         if images.len() != lives.len() {
             return (Outcome::Refused(Mismatch::Ambiguous), Depth::Shallow);
         }
-        let mut depth = Depth::DebugInfo;
-        let mut compared = false;
+        let mut depth: Option<Depth> = None;
         let mut answers: Vec<_> =
             lives.iter().filter_map(|live| Some((live, self.deep(live, new)?))).collect();
         if answers.is_empty() {
@@ -218,18 +219,17 @@ impl Comparison<'_> {
         for (live, answer) in answers {
             match verdict::compare(&live.function, new, answer) {
                 (Some(mismatch), depth) => return (Outcome::Refused(mismatch), depth),
-                (None, Depth::Shallow) => depth = Depth::Shallow,
-                (None, _) => compared = true,
+                (None, this) => depth = Some(depth.map_or(this, |depth| depth.min(this))),
             }
         }
-        (Outcome::Retargeted, if compared { depth } else { Depth::Shallow })
+        (Outcome::Retargeted, depth.unwrap_or(Depth::Shallow))
     }
 
     /// The deep comparison with one edition; `None` for one whose types were forgotten.
     fn deep(&self, live: &Live, new: &Function) -> Option<Answer> {
         let image = &self.registry.images()[live.image];
         let known = image.types.as_ref()?;
-        let address = self.manifest.address_of(new);
-        Some(known.compare(image.address_of(&live.function), self.types, address))
+        let new = self.manifest.spot_of(new);
+        Some(known.compare(image.spot_of(&live.function), self.types, new))
     }
 }

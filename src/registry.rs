@@ -12,8 +12,9 @@ use midair_trampolines::os::{self, Image};
 use midair_trampolines::record::{Kind, Malformed, records};
 use midair_trampolines::section::Section;
 use midair_trampolines::text::crate_of;
+use midair_trampolines::types::Types;
 
-use crate::deep::Known;
+use crate::deep::{Known, Spot};
 use crate::editions::Editions;
 use crate::error::Error;
 use crate::load::Loaded;
@@ -53,9 +54,10 @@ impl LiveImage {
         self.shared_std.is_some() && self.shared_std == other.shared_std
     }
 
-    /// Where the record of `function` stands in the file.
-    pub(crate) fn address_of(&self, function: &Function) -> u64 {
-        self.section.start().wrapping_sub(self.base) as u64 + function.offset as u64
+    /// The name of `function`, and where its record stands in the file.
+    pub(crate) fn spot_of<'a>(&self, function: &'a Function) -> Spot<'a> {
+        let section = self.section.start().wrapping_sub(self.base) as u64;
+        (&function.name, section + function.offset as u64)
     }
 }
 
@@ -317,6 +319,7 @@ struct Records {
     identity: Option<Identity>,
     is_patch: bool,
     functions: Vec<(&'static FunctionHead, Function)>,
+    types: Vec<Types>,
 }
 
 impl Records {
@@ -325,13 +328,14 @@ impl Records {
         let start = section.start().wrapping_sub(image.base) as u64;
         let records = self.functions.iter().map(|(_, f)| start + f.offset as u64).collect();
         let inode = os::mapped_inode(image.span.0);
-        Known::of_image(&image.path, inode, records)
+        Known::of_image(&image.path, inode, records, self.types.clone())
     }
 
     /// Reads the records of an image that stays.
     fn read(section: Section) -> Result<Self, Malformed> {
         let bytes = section.snapshot();
-        let mut read = Self { identity: None, is_patch: false, functions: Vec::new() };
+        let mut read =
+            Self { identity: None, is_patch: false, functions: Vec::new(), types: Vec::new() };
         for record in records(&bytes)? {
             match record.kind {
                 Kind::Identity => {
@@ -346,6 +350,7 @@ impl Records {
                     let head = unsafe { section.function(record.offset) };
                     read.functions.push((head, function));
                 }
+                Kind::Types => read.types.push(Types::read(record)?),
                 _ => {}
             }
         }

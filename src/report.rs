@@ -51,12 +51,15 @@ pub enum Outcome {
     Refused(Mismatch),
 }
 
-/// How far the types of a function were compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// How far the types of a function were compared, from the least to the most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Depth {
     /// The text of the signature; size and alignment of each type in it and of what it leads to.
     Shallow,
+    /// Every type that can be reached, field by field, as `#[derive(Layout)]` describes it on both
+    /// sides.
+    Derive,
     /// Every type that can be reached, field by field, as both sides' debug info describes it.
     DebugInfo,
 }

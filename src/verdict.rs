@@ -70,12 +70,12 @@ pub(crate) fn compare(old: &Function, new: &Function, deep: Answer) -> (Option<M
     let shallow = mismatch(old, new);
     match deep {
         // A signature that reads differently is what its author changed.
-        Answer::Different(mismatch) => {
+        Answer::Different { mismatch, depth } => {
             let written = without_paths(&old.signature) != without_paths(&new.signature);
-            (shallow.filter(|_| written).or(Some(mismatch)), Depth::DebugInfo)
+            (shallow.filter(|_| written).or(Some(mismatch)), depth)
         }
-        Answer::Same { may_borrow } => {
-            (shallow.filter(|_| !only_spelling(old, new, may_borrow)), Depth::DebugInfo)
+        Answer::Same { may_borrow, depth } => {
+            (shallow.filter(|_| !only_spelling(old, new, may_borrow)), depth)
         }
         Answer::Unknown => (shallow, Depth::Shallow),
     }

@@ -116,12 +116,11 @@ fn status(report: &FunctionReport) -> (&'static str, Style) {
 }
 
 fn summary(new: &Path, comparison: &Comparison) -> String {
-    let compared = |depth: Depth| {
-        let taken = |report: &&FunctionReport| report.outcome == Outcome::Retargeted;
-        let reports = comparison.functions.iter().filter(taken);
-        reports.filter(|report| report.checked == depth).count()
-    };
-    let (deep, shallow) = (compared(Depth::DebugInfo), compared(Depth::Shallow));
+    let taken = |report: &&FunctionReport| report.outcome == Outcome::Retargeted;
+    let taken = comparison.functions.iter().filter(taken);
+    let (deep, shallow): (Vec<_>, Vec<_>) =
+        taken.partition(|report| report.checked != Depth::Shallow);
+    let (deep, shallow) = (deep.len(), shallow.len());
     let how = match (deep, shallow) {
         (_, 0) => "all types were compared field by field",
         (0, _) => "types were compared by size and alignment only",
@@ -168,7 +167,7 @@ fn function(report: &FunctionReport) -> Json {
         Outcome::Refused(mismatch) => Some(mismatch.to_string()),
         _ => None,
     };
-    let depth = if report.checked == Depth::DebugInfo { "debug-info" } else { "shallow" };
+    let depth = crate::inspect::word(report.checked);
     Json::Object(vec![
         ("name", report.name.as_str().into()),
         ("status", status(report).0.into()),

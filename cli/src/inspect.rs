@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use midair::Allocator;
-use midair::inspect::{Function, Identity, Library, Sizes, Type};
+use midair::inspect::{Described, Function, Identity, Library, Sizes, Type};
+use midair::{Allocator, Depth};
 
 use crate::config::Output;
 use crate::error::Error;
@@ -47,6 +47,14 @@ fn text(library: &Library, screen: &mut Screen) -> Result<(), Error> {
     for function in &functions {
         show(function, screen)?;
     }
+    let described = library.described();
+    if !described.is_empty() {
+        let types = if described.len() == 1 { "described type" } else { "described types" };
+        screen.title(format!("{} {types}", described.len()))?;
+    }
+    for ty in &described {
+        screen.faint(&format!("  {}", type_line(ty)))?;
+    }
     let warnings = library.warnings();
     if !warnings.is_empty() {
         screen.title("Warnings")?;
@@ -58,12 +66,16 @@ fn text(library: &Library, screen: &mut Screen) -> Result<(), Error> {
 }
 
 fn show(function: &Function, screen: &mut Screen) -> Result<(), Error> {
-    let Function { name, signature, version, file, line, shallow, .. } = function;
+    let Function { name, signature, version, file, line, depth, shallow, .. } = function;
     screen.plain(&format!("  {name}: {signature}"))?;
     screen.faint(&format!("    {file}:{line}, version {version}"))?;
-    screen.faint(&match shallow {
-        None => "    types known field by field, by debug info".to_owned(),
-        Some(why) => format!("    types known by size and alignment only: {why}"),
+    screen.faint(&match (depth, shallow) {
+        (Depth::DebugInfo, _) => "    types known field by field, by debug info".to_owned(),
+        (Depth::Derive, _) => "    types known field by field, by derive".to_owned(),
+        (_, why) => {
+            let why = why.as_deref().unwrap_or("nothing tells of them");
+            format!("    types known by size and alignment only: {why}")
+        }
     })?;
     for Type { place, text, size, align, .. } in &function.types {
         let place = if *place == 0 { "result".to_owned() } else { format!("argument {place}") };
@@ -75,6 +87,27 @@ fn show(function: &Function, screen: &mut Screen) -> Result<(), Error> {
         function.signature_hash, function.layout_hash, function.body_hash
     ))?;
     Ok(())
+}
+
+/// `game::Player: size 16, align 8, 2 parts, layout 0123456789abcdef`.
+fn type_line(ty: &Described) -> String {
+    let Described { name, size, align, parts, hash, .. } = ty;
+    let size = size.map_or("unsized".to_owned(), |size| format!("size {size}, align {align}"));
+    let parts = match parts {
+        0 => String::new(),
+        1 => ", 1 part".to_owned(),
+        many => format!(", {many} parts"),
+    };
+    format!("{name}: {size}{parts}, layout {hash:016x}")
+}
+
+/// How far types are known, in a word for scripts.
+pub(crate) fn word(depth: Depth) -> &'static str {
+    match depth {
+        Depth::DebugInfo => "debug-info",
+        Depth::Derive => "derive",
+        _ => "shallow",
+    }
 }
 
 fn facts(identity: &Identity, sizes: &Sizes, needed: &[String]) -> Vec<(&'static str, String)> {
@@ -143,12 +176,23 @@ fn json(library: &Library) -> Json {
         ),
         ("needed", Json::list(library.needed().iter().cloned())),
         ("functions", Json::List(library.functions().into_iter().map(function).collect())),
+        ("described", Json::List(library.described().into_iter().map(described).collect())),
         ("warnings", Json::List(warnings.collect())),
     ])
 }
 
+fn described(ty: Described) -> Json {
+    Json::Object(vec![
+        ("name", ty.name.into()),
+        ("size", ty.size.into()),
+        ("align", ty.align.into()),
+        ("parts", (ty.parts as u64).into()),
+        ("hash", Json::hash(ty.hash)),
+    ])
+}
+
 fn function(function: Function) -> Json {
-    let depth = if function.shallow.is_none() { "debug-info" } else { "shallow" };
+    let depth = word(function.depth);
     let ty = |ty: Type| {
         Json::Object(vec![
             ("place", u64::from(ty.place).into()),

@@ -12,7 +12,7 @@ use crate::artifact::{Artifact, MAX_BYTES, Stamp};
 use crate::debuginfo::{Absent, FunctionTypes, Origin, is_split, read};
 use crate::manifest::Manifest;
 use crate::notice;
-use crate::report::Mismatch;
+use crate::report::{Depth, Mismatch};
 use crate::types::{compare, may_borrow};
 
 /// What is known of an image's types.
@@ -70,12 +70,18 @@ impl Known {
             return Answer::Unknown;
         };
         match compare((&ours.graph, *old), (&theirs.graph, *new)) {
-            None => Answer::Same { may_borrow: may_borrow(&theirs.graph, *new) },
-            Some(difference) => Answer::Different(Mismatch::Type {
-                ty: difference.title(),
-                details: difference.details.join("; "),
-                way: difference.way(),
-            }),
+            None => Answer::Same {
+                may_borrow: may_borrow(&theirs.graph, *new),
+                depth: Depth::DebugInfo,
+            },
+            Some(difference) => {
+                let mismatch = Mismatch::Type {
+                    ty: difference.title(),
+                    details: difference.details.join("; "),
+                    way: difference.way(),
+                };
+                Answer::Different { mismatch, depth: Depth::DebugInfo }
+            }
         }
     }
 

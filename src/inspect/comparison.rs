@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use midair_trampolines::function::Function;
 
 use super::Library;
-use crate::deep::Answer;
 use crate::error::Rule;
 use crate::report::{Depth, FunctionReport, Mismatch, Outcome};
 use crate::verdict::{self, differing_rules};
@@ -118,14 +117,8 @@ fn exchange(
     new: (&Library, &Function),
     require: Require,
 ) -> (Outcome, Depth, bool) {
-    let place =
-        |(library, function): (&Library, &Function)| library.manifest().address_of(function);
-    let deep = match (old.0.format(), new.0.format()) {
-        (crate::Format::Elf, crate::Format::Elf) => {
-            old.0.types().compare(place(old), new.0.types(), place(new))
-        }
-        _ => Answer::Unknown,
-    };
+    let spots = (old.0.manifest().spot_of(old.1), new.0.manifest().spot_of(new.1));
+    let deep = old.0.types().compare(spots.0, new.0.types(), spots.1);
     let (mismatch, depth) = verdict::compare(old.1, new.1, deep);
     let too_shallow = require == Require::Deep && depth == Depth::Shallow;
     let mismatch = mismatch.or_else(|| too_shallow.then(|| shallow(old, new)));

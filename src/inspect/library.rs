@@ -7,6 +7,7 @@ use midair_arch::Machine;
 use midair_trampolines::function::Function as Record;
 use midair_trampolines::shape::UNSIZED;
 
+use super::described::{self, Described};
 use super::sizes::{self, Sizes};
 use super::warning::{self, Warning};
 use crate::artifact::Artifact;
@@ -14,6 +15,7 @@ use crate::deep::{self, Known};
 use crate::error::Error;
 use crate::format::{Allocator, Format};
 use crate::manifest::Manifest;
+use crate::report::Depth;
 
 /// A library that was read, and checked as any patch is before it is loaded.
 #[derive(Debug)]
@@ -65,6 +67,8 @@ pub struct Function {
     pub body_hash: u64,
     /// The types in the signature.
     pub types: Vec<Type>,
+    /// How its types are known.
+    pub depth: Depth,
     /// Why its types are known by size and alignment only; `None` when they are known field by
     /// field.
     pub shallow: Option<String>,
@@ -146,6 +150,13 @@ impl Library {
         functions
     }
 
+    /// The types that it describes, by name: those with `#[derive(Layout)]`, and what they and the
+    /// hot functions lead to.
+    #[must_use]
+    pub fn described(&self) -> Vec<Described> {
+        described::of(&self.manifest.types)
+    }
+
     /// How large it and its parts are.
     #[must_use]
     pub fn sizes(&self) -> Sizes {
@@ -169,15 +180,13 @@ impl Library {
             layout_hash: record.layout_hash,
             body_hash: record.body_hash,
             types: record.types.iter().map(ty).collect(),
-            shallow: self.shallow(record),
+            depth: self.types().depth(self.manifest.spot_of(record)),
+            shallow: self.types().shallow(self.manifest.spot_of(record)),
         }
     }
 
     pub(super) fn shallow(&self, record: &Record) -> Option<String> {
-        if self.format() != Format::Elf {
-            return Some(format!("debug info of {} files is not read", self.format()));
-        }
-        self.types().shallow(self.manifest.address_of(record))
+        self.types().shallow(self.manifest.spot_of(record))
     }
 
     pub(super) fn manifest(&self) -> &Manifest {

@@ -21,6 +21,7 @@ mod align;
 mod code;
 mod comparison;
 mod demangle;
+mod described;
 mod elf;
 mod library;
 #[cfg(feature = "disassembly")]
@@ -34,6 +35,7 @@ pub use crate::report::differing;
 #[cfg(feature = "disassembly")]
 pub use code::{CodeDifference, CodeError, Line, Row, compare_code};
 pub use comparison::{Comparison, RuleDifference, Verdict, compare};
+pub use described::Described;
 pub use library::{Function, Identity, Library, Type};
 pub use midair_arch::Machine;
 pub use sizes::Sizes;

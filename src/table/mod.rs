@@ -223,6 +223,7 @@ fn lend_function(function: &FunctionReport) -> RawFunction {
         depth: match function.checked {
             Depth::Shallow => 0,
             Depth::DebugInfo => 1,
+            Depth::Derive => 2,
         },
         ty: RawText::new(ty),
         old: RawText::new(old),
@@ -284,7 +285,11 @@ unsafe fn take_function(raw: &RawFunction) -> FunctionReport {
     FunctionReport {
         name: text(raw.name),
         outcome,
-        checked: if raw.depth == 1 { Depth::DebugInfo } else { Depth::Shallow },
+        checked: match raw.depth {
+            1 => Depth::DebugInfo,
+            2 => Depth::Derive,
+            _ => Depth::Shallow,
+        },
         body_changed: raw.body_changed != 0,
     }
 }
@@ -465,7 +470,7 @@ mod tests {
         .map(|(at, outcome)| FunctionReport {
             name: format!("game::f{at}"),
             outcome,
-            checked: if at % 3 == 0 { Depth::DebugInfo } else { Depth::Shallow },
+            checked: [Depth::DebugInfo, Depth::Derive, Depth::Shallow][at % 3],
             body_changed: at % 2 == 0,
         })
         .collect()

@@ -44,6 +44,36 @@ pub(super) fn fields(old: (&Graph, &[Field]), new: (&Graph, &[Field])) -> Vec<St
     details
 }
 
+/// What changed in fields of which only the order is told.
+pub(super) fn order(old: (&Graph, &[Field]), new: (&Graph, &[Field])) -> Vec<String> {
+    let named = |fields: &[Field], name: &str| fields.iter().any(|field| field.name == name);
+    let told = |graph: &Graph, part: &Field, what: &str| {
+        format!("field {}: {} {what}", field(&part.name), short(&graph.get(part.ty).name))
+    };
+    let mut details = Vec::new();
+    for part in new.1 {
+        match old.1.iter().find(|was| was.name == part.name) {
+            // Their offsets are their places in the order, told below.
+            Some(was) => {
+                let was = Field { offset: part.offset, ..was.clone() };
+                details.extend(edition((old.0, &was), (new.0, part)));
+            }
+            None => details.push(told(new.0, part, "new")),
+        }
+    }
+    let gone = old.1.iter().filter(|was| !named(new.1, &was.name));
+    details.extend(gone.map(|was| told(old.0, was, "gone")));
+    let names = |fields: &[Field]| -> Vec<String> {
+        fields.iter().map(|part| field(&part.name).to_owned()).collect()
+    };
+    let (before, after) = (names(old.1), names(new.1));
+    if details.is_empty() && before != after {
+        let (before, after) = (before.join(", "), after.join(", "));
+        details.push(format!("fields in another order: {before} -> {after}"));
+    }
+    details
+}
+
 /// What changed in a field that both have, if it did.
 fn edition(old: (&Graph, &Field), new: (&Graph, &Field)) -> Option<String> {
     let name = field(&new.1.name);
@@ -71,7 +101,7 @@ fn resized(old: &Type, new: &Type) -> Option<&'static str> {
 
 /// Whether `new` stands in place of `old`, instead of being a new edition of the same type.
 pub(super) fn is_replaced(old: (&Graph, TypeId), new: (&Graph, TypeId)) -> bool {
-    use Kind::{Array, Base, Enum, Function, Names, Opaque, Pointer, Struct, Trait, Union};
+    use Kind::{Array, Base, Enum, Function, Names, Opaque, Parts, Pointer, Struct, Trait, Union};
     let (before, after) = (old.0.get(old.1), new.0.get(new.1));
     match (&before.kind, &after.kind) {
         (Base { encoding: one }, Base { encoding: other }) => {
@@ -83,6 +113,7 @@ pub(super) fn is_replaced(old: (&Graph, TypeId), new: (&Graph, TypeId)) -> bool 
         }
         (Struct { .. }, Struct { .. })
         | (Union { .. }, Union { .. })
+        | (Parts { .. }, Parts { .. })
         | (Enum { .. }, Enum { .. })
         | (Opaque, Opaque) => !same_name(before, after),
         (Names { .. }, Names { .. }) | (Trait { .. }, Trait { .. }) => false,
@@ -161,7 +192,8 @@ pub(super) fn variants(old: (&Graph, &[Variant]), new: (&Graph, &[Variant])) -> 
 /// Whether two variants hold the same.
 fn same_fields(old: (&Graph, TypeId), new: (&Graph, TypeId)) -> bool {
     match (&old.0.get(old.1).kind, &new.0.get(new.1).kind) {
-        (Kind::Struct { fields: before }, Kind::Struct { fields: after }) => {
+        (Kind::Struct { fields: before }, Kind::Struct { fields: after })
+        | (Kind::Parts { fields: before }, Kind::Parts { fields: after }) => {
             let all = |graph: &Graph, fields: &[Field]| -> Vec<_> {
                 let part = |f: &Field| (f.name.clone(), f.offset, graph.get(f.ty).name.clone());
                 fields.iter().map(part).collect()

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::changes::{
-    different, fields, is_replaced, methods, number, same_name, sigil, values, variants,
+    different, fields, is_replaced, methods, number, order, same_name, sigil, values, variants,
 };
 use super::names::is_of_std;
 use super::{Difference, Field, Graph, Kind, Step, Type, TypeId};
@@ -14,33 +14,28 @@ use super::{Difference, Field, Graph, Kind, Step, Type, TypeId};
 ///
 /// Recursive types are compared as a whole: a pair that is being compared counts as equal until
 /// something else differs.
+#[cfg(feature = "debuginfo")]
 pub(crate) fn compare(old: (&Graph, TypeId), new: (&Graph, TypeId)) -> Option<Difference> {
-    let mut comparison =
-        Comparison { old: old.0, new: new.0, seen: HashSet::new(), later: VecDeque::new() };
-    let mut queue = comparison.start(old.1, new.1)?;
-    let mut differences: Vec<(usize, Vec<String>)> = Vec::new();
-    // Breadth first, so that the shortest way to a difference is the one that is told.
-    let mut next = 0;
-    while (next < queue.len() || comparison.resume(&mut queue)) && differences.len() < ENOUGH {
-        let Pair { old, new, way } = queue[next].clone();
-        if let Some(details) = comparison.differs(old, new) {
-            differences.push((next, details));
-        }
-        next += 1;
-        comparison.follow(old, new, &way, &mut queue);
+    let mut comparison = Comparison::new(old.0, new.0);
+    let queue = comparison.start(old.1, new.1)?;
+    comparison.nearest(queue)
+}
+
+/// [`compare`] for two functions of which these are the result and the arguments, as far as they
+/// are known; a place that one side does not know is passed over.
+pub(crate) fn compare_places(
+    old: (&Graph, &[Option<TypeId>]),
+    new: (&Graph, &[Option<TypeId>]),
+) -> Option<Difference> {
+    let mut comparison = Comparison::new(old.0, new.0);
+    let mut queue = Vec::new();
+    for (number, places) in old.1.iter().zip(new.1).enumerate() {
+        let (Some(old), Some(new)) = places else { continue };
+        let ty = comparison.new.get(*new).name.clone();
+        let step = if number == 0 { Step::Result { ty } } else { Step::Argument { number, ty } };
+        comparison.push(&mut queue, *old, *new, vec![step]);
     }
-    let differing: HashSet<(TypeId, TypeId)> =
-        differences.iter().map(|(at, _)| (queue[*at].old, queue[*at].new)).collect();
-    // A struct that grew because a field of it grew is not what the reader has to look at.
-    let cause = differences.iter().position(|(at, _)| {
-        let inside = comparison.inside(queue[*at].old, queue[*at].new);
-        inside.iter().all(|pair| !differing.contains(pair) || comparison.is_replaced(*pair))
-    });
-    let (at, details) = differences.into_iter().nth(cause.unwrap_or(0))?;
-    let Pair { old, new, way } = queue.swap_remove(at);
-    let ty = comparison.new.get(new).name.clone();
-    let declared = comparison.new.declared(new).or_else(|| comparison.old.declared(old));
-    Some(Difference { ty, declared: declared.map(str::to_owned), details, way })
+    comparison.nearest(queue)
 }
 
 /// How many differences are looked at for their cause.
@@ -49,30 +44,34 @@ const ENOUGH: usize = 64;
 /// Whether anything that can be reached from `root` may hold a borrow: a reference, a trait object,
 /// the address of a function. Without debug info of lifetimes, such a type may have been written
 /// under another name to change what it borrows.
+#[cfg(feature = "debuginfo")]
 pub(crate) fn may_borrow(graph: &Graph, root: TypeId) -> bool {
-    let mut seen = HashSet::from([root]);
-    let mut queue = vec![root];
-    let mut first = true;
+    function(graph, root).is_none_or(|(arguments, result)| {
+        places_may_borrow(graph, arguments.iter().copied().chain(result))
+    })
+}
+
+/// [`may_borrow`] for a function of these arguments and result.
+pub(crate) fn places_may_borrow(graph: &Graph, places: impl Iterator<Item = TypeId>) -> bool {
+    let mut queue: Vec<TypeId> = places.collect();
+    let mut seen: HashSet<TypeId> = queue.iter().copied().collect();
     while let Some(id) = queue.pop() {
         let ty = graph.get(id);
         let mut next: Vec<TypeId> = ty.parameters.clone();
         match &ty.kind {
-            // The function itself, whose types are looked at, is no borrow.
-            Kind::Function { arguments, result } if first => {
-                next.extend(arguments.iter().chain(result));
-            }
             Kind::Function { .. } | Kind::Trait { .. } => return true,
             Kind::Pointer { .. } if ty.name.starts_with('&') => return true,
-            Kind::Struct { .. } if ty.name.starts_with('&') => return true,
+            Kind::Struct { .. } | Kind::Parts { .. } if ty.name.starts_with('&') => return true,
             Kind::Pointer { target } => next.extend(target),
-            Kind::Struct { fields } | Kind::Union { fields } => {
+            Kind::Struct { fields } | Kind::Union { fields } | Kind::Parts { fields } => {
                 next.extend(fields.iter().map(|field| field.ty));
             }
             Kind::Enum { variants, .. } => next.extend(variants.iter().map(|variant| variant.ty)),
             Kind::Array { element, .. } => next.push(*element),
-            Kind::Base { .. } | Kind::Names { .. } | Kind::Opaque => {}
+            // Nobody knows what is in it.
+            Kind::Opaque => return true,
+            Kind::Base { .. } | Kind::Names { .. } => {}
         }
-        first = false;
         queue.extend(next.into_iter().filter(|id| seen.insert(*id)));
     }
     false
@@ -94,9 +93,41 @@ struct Pair {
     way: Vec<Step>,
 }
 
-impl Comparison<'_> {
+impl<'a> Comparison<'a> {
+    fn new(old: &'a Graph, new: &'a Graph) -> Self {
+        Self { old, new, seen: HashSet::new(), later: VecDeque::new() }
+    }
+
+    /// The nearest difference among what `queue` leads to, or its cause.
+    fn nearest(mut self, mut queue: Vec<Pair>) -> Option<Difference> {
+        let mut differences: Vec<(usize, Vec<String>)> = Vec::new();
+        // Breadth first, so that the shortest way to a difference is the one that is told.
+        let mut next = 0;
+        while (next < queue.len() || self.resume(&mut queue)) && differences.len() < ENOUGH {
+            let Pair { old, new, way } = queue[next].clone();
+            if let Some(details) = self.differs(old, new) {
+                differences.push((next, details));
+            }
+            next += 1;
+            self.follow(old, new, &way, &mut queue);
+        }
+        let differing: HashSet<(TypeId, TypeId)> =
+            differences.iter().map(|(at, _)| (queue[*at].old, queue[*at].new)).collect();
+        // A struct that grew because a field of it grew is not what the reader has to look at.
+        let cause = differences.iter().position(|(at, _)| {
+            let inside = self.inside(queue[*at].old, queue[*at].new);
+            inside.iter().all(|pair| !differing.contains(pair) || self.is_replaced(*pair))
+        });
+        let (at, details) = differences.into_iter().nth(cause.unwrap_or(0))?;
+        let Pair { old, new, way } = queue.swap_remove(at);
+        let ty = self.new.get(new).name.clone();
+        let declared = self.new.declared(new).or_else(|| self.old.declared(old));
+        Some(Difference { ty, declared: declared.map(str::to_owned), details, way })
+    }
+
     /// The arguments and results of two functions; `None` when they are not functions of one
     /// shape, which the comparison of signatures has seen before.
+    #[cfg(feature = "debuginfo")]
     fn start(&mut self, old: TypeId, new: TypeId) -> Option<Vec<Pair>> {
         let (old, new) = (function(self.old, old)?, function(self.new, new)?);
         let mut queue = Vec::new();
@@ -147,7 +178,9 @@ impl Comparison<'_> {
     }
 
     fn parts(&self, old: &Type, new: &Type) -> Vec<String> {
-        use Kind::{Array, Base, Enum, Function, Names, Opaque, Pointer, Struct, Trait, Union};
+        use Kind::{
+            Array, Base, Enum, Function, Names, Opaque, Parts, Pointer, Struct, Trait, Union,
+        };
         match (&old.kind, &new.kind) {
             (Base { encoding: before }, Base { encoding: after }) => {
                 different(before == after && old.name == new.name, old, new)
@@ -155,6 +188,13 @@ impl Comparison<'_> {
             (Struct { fields: before }, Struct { fields: after })
             | (Union { fields: before }, Union { fields: after }) => {
                 let mut details = fields((self.old, before), (self.new, after));
+                if details.is_empty() {
+                    details = different(same_name(old, new), old, new);
+                }
+                details
+            }
+            (Parts { fields: before }, Parts { fields: after }) => {
+                let mut details = order((self.old, before), (self.new, after));
                 if details.is_empty() {
                     details = different(same_name(old, new), old, new);
                 }
@@ -196,10 +236,11 @@ impl Comparison<'_> {
 
     /// The types that lie inside both, by value.
     fn inside(&self, old: TypeId, new: TypeId) -> Vec<(TypeId, TypeId)> {
-        use Kind::{Array, Enum, Struct, Union};
+        use Kind::{Array, Enum, Parts, Struct, Union};
         match (&self.old.get(old).kind, &self.new.get(new).kind) {
             (Struct { fields: before }, Struct { fields: after })
-            | (Union { fields: before }, Union { fields: after }) => {
+            | (Union { fields: before }, Union { fields: after })
+            | (Parts { fields: before }, Parts { fields: after }) => {
                 let parts = by_name(before, after, |f| &f.name, |f| f.ty);
                 parts.into_iter().map(|(_, old, new)| (old, new)).collect()
             }
@@ -216,7 +257,7 @@ impl Comparison<'_> {
 
     /// Adds what two types lead to.
     fn follow(&mut self, old: TypeId, new: TypeId, way: &[Step], queue: &mut Vec<Pair>) {
-        use Kind::{Array, Enum, Function, Pointer, Struct, Trait, Union};
+        use Kind::{Array, Enum, Function, Parts, Pointer, Struct, Trait, Union};
         let (old_graph, new_graph) = (self.old, self.new);
         let parameters = old_graph.get(old).parameters.iter().zip(&new_graph.get(new).parameters);
         let put_off = parameters.map(|(old, new)| Pair { old: *old, new: *new, way: way.to_vec() });
@@ -231,7 +272,8 @@ impl Comparison<'_> {
         };
         match (&old_graph.get(old).kind, &new_graph.get(new).kind) {
             (Struct { fields: before }, Struct { fields: after })
-            | (Union { fields: before }, Union { fields: after }) => {
+            | (Union { fields: before }, Union { fields: after })
+            | (Parts { fields: before }, Parts { fields: after }) => {
                 for (name, old, new) in by_name(before, after, |f| &f.name, |f| f.ty) {
                     let ty = new_graph.get(new).name.clone();
                     go(old, new, Some(Step::Field { name: name.to_owned(), ty }));
@@ -275,6 +317,7 @@ impl Comparison<'_> {
     }
 }
 
+#[cfg(feature = "debuginfo")]
 fn function(graph: &Graph, id: TypeId) -> Option<(&[TypeId], Option<TypeId>)> {
     match &graph.get(id).kind {
         Kind::Function { arguments, result } => Some((arguments, *result)),

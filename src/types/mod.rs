@@ -5,11 +5,17 @@ use std::collections::HashMap;
 
 mod changes;
 mod compare;
+mod described;
 mod difference;
+mod full_name;
 mod names;
 
+#[cfg(feature = "debuginfo")]
 pub(crate) use compare::{compare, may_borrow};
+pub(crate) use compare::{compare_places, places_may_borrow};
+pub(crate) use described::{Builder, Nodes};
 pub(crate) use difference::{Difference, Step};
+pub(crate) use full_name::names;
 
 /// A type in its [`Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,6 +53,9 @@ pub(crate) enum Kind {
     Struct { fields: Vec<Field> },
     /// Fields one over the other.
     Union { fields: Vec<Field> },
+    /// Fields of which only the order is told, not where they lie: those of a variant, as a type
+    /// description has it, and what containers of std hold.
+    Parts { fields: Vec<Field> },
     /// One of several variants, told apart by a discriminant.
     Enum { discriminant: Option<Field>, variants: Vec<Variant> },
     /// Named numbers.
@@ -130,6 +139,7 @@ impl Graph {
     }
 
     /// How many types there are.
+    #[cfg(feature = "debuginfo")]
     pub(crate) fn len(&self) -> usize {
         self.types.len()
     }
