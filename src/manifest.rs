@@ -159,6 +159,9 @@ mod tests {
             assert_eq!(update.types[0].1.size, 4);
             assert_eq!(manifest.identity.version, env!("CARGO_PKG_VERSION"));
             assert_eq!(manifest.crate_name(), "game");
+            let types = manifest.types.iter().find(|types| types.name == update.name).unwrap();
+            assert_eq!(types.nodes[0].name, "alloc::vec::Vec", "{}", foreign.target);
+            assert_eq!(types.nodes[0].parameters, types.roots[1..]);
             let refused = manifest.check_host().unwrap_err();
             let typed = if foreign.target.contains("linux") {
                 matches!(refused, Fault::Machine { .. })

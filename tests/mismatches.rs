@@ -5,6 +5,8 @@
 
 mod lab;
 
+use std::path::Path;
+
 use lab::{Fixture, Host};
 
 /// The crate two crates away.
@@ -252,6 +254,7 @@ const EDITS: &[Edit] = &[
             "field y: i32 renamed to z; reached through argument 1, &mut World -> event: Event -> Moved",
         ),
     ),
+    ("g", "Moved { x: i32, y: i32 }", "Moved { y: i32, x: i32 }", Refused("event: Event -> Moved")),
     ("g", "Hit(u32)", "Hit(i32)", Refused("Hit")),
     ("g", "Hit(u32)", "Hit(std::num::NonZero<u32>)", Refused("Event")),
     ("g", "Idle = 0, Running = 1", "Idle = 1, Running = 0", Refused("State")),
@@ -374,49 +377,122 @@ struct Corpus {
     game: Fixture,
     near: Fixture,
     far: Fixture,
+    source: Source,
+}
+
+/// What tells of types.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// Debug info, of types that nobody annotated.
+    DebugInfo,
+    /// Derives on every type, in libraries without debug info.
+    Derive,
+}
+
+impl Source {
+    /// The source with what it has to say of types.
+    fn annotated(self, source: &str) -> String {
+        if self == Self::DebugInfo {
+            return source.to_owned();
+        }
+        let mut annotated = String::new();
+        for line in source.lines() {
+            let is_type = ["pub struct", "pub enum", "pub union"];
+            if is_type.iter().any(|start| line.starts_with(start)) {
+                annotated.push_str("#[derive(midair::Layout)]\n");
+            } else if line.starts_with("pub trait") {
+                annotated.push_str("#[midair::layout]\n");
+            }
+            annotated.push_str(line);
+            annotated.push('\n');
+        }
+        annotated
+    }
+
+    /// The one line of a dependency on midair, where a crate of types needs it.
+    fn need(self) -> String {
+        match self {
+            Self::DebugInfo => String::new(),
+            Self::Derive => format!("midair = {{ path = {:?} }}\n", env!("CARGO_MANIFEST_DIR")),
+        }
+    }
 }
 
 impl Corpus {
-    fn new() -> Self {
+    fn new(source: Source) -> Self {
+        let names = match source {
+            Source::DebugInfo => "lab_corpus_game",
+            Source::Derive => "lab_corpus_derived",
+        };
         let rlib = "crate-type = [\"rlib\"]";
-        let far = Fixture::plain("far_types", FAR, rlib, "");
+        let far = Fixture::plain("far_types", FAR, rlib, &source.need());
         let need = |name: &str, of: &Fixture| format!("{name} = {{ path = {:?} }}\n", of.dir());
-        let near = Fixture::plain("near_types", NEAR, rlib, &need("far_types", &far));
+        let needs = need("far_types", &far) + &source.need();
+        let near = Fixture::plain("near_types", NEAR, rlib, &needs);
         let game = Fixture::with_manifest(
-            "lab_corpus_game",
+            names,
             GAME,
             "crate-type = [\"cdylib\"]",
             "[profile.deep]\ninherits = \"dev\"\ndebug = 2\n[profile.deep.package.\"*\"]\ndebug = 0\n\
              [profile.deep.package.near_types]\ndebug = 2\n[profile.deep.package.far_types]\ndebug = 2\n",
         );
         game.depend(&need("near_types", &near));
-        let mut corpus = Self { game, near, far };
-        corpus.game.arguments = vec!["--profile".into(), "deep".into()];
-        corpus.game.output = lab::target_dir().join("deep").join(lab::library("lab_corpus_game"));
+        let mut corpus = Self { game, near, far, source };
+        if source == Source::DebugInfo {
+            corpus.game.arguments = vec!["--profile".into(), "deep".into()];
+            corpus.game.output = lab::target_dir().join("deep").join(lab::library(names));
+        }
+        corpus.reset();
         corpus
     }
 
     fn reset(&self) {
-        self.far.write_plain(FAR);
-        self.near.write_plain(NEAR);
-        self.game.write(GAME);
+        self.far.write_plain(&self.source.annotated(FAR));
+        self.near.write_plain(&self.source.annotated(NEAR));
+        self.game.write(&self.source.annotated(GAME));
+    }
+
+    /// Makes one edit, in the source as people would write it.
+    fn edit(&self, file: &str, old: &str, new: &str) {
+        let source = match file {
+            "f" => FAR,
+            "n" => NEAR,
+            _ => GAME,
+        };
+        assert!(source.contains(old), "the fixture does not contain {old:?}");
+        let edited = self.source.annotated(&source.replacen(old, new, 1));
+        match file {
+            "f" => self.far.write_plain(&edited),
+            "n" => self.near.write_plain(&edited),
+            _ => self.game.write(&edited),
+        }
     }
 }
 
 #[test]
 fn every_edit_has_its_verdict() {
-    let corpus = Corpus::new();
+    verdicts(Source::DebugInfo, |_| {});
+}
+
+#[test]
+fn every_edit_has_its_verdict_by_derives_alone() {
+    verdicts(Source::Derive, |library| {
+        let library = midair::inspect::Library::open(library).unwrap();
+        for function in library.functions() {
+            assert_eq!(function.depth, midair::Depth::Derive, "{function:?}");
+        }
+    });
+}
+
+fn verdicts(source: Source, check: impl Fn(&Path)) {
+    let corpus = Corpus::new(source);
     let dir = tempfile::tempdir().unwrap();
     let first = dir.path().join("first.so");
     corpus.game.build_to(&first);
+    check(&first);
     let mut wrong = Vec::new();
     for (file, old, new, verdict) in EDITS {
-        let fixture = match *file {
-            "f" => &corpus.far,
-            "n" => &corpus.near,
-            _ => &corpus.game,
-        };
-        fixture.edit(old, new);
+        corpus.edit(file, old, new);
         let next = dir.path().join("next.so");
         if let Err(errors) = corpus.game.try_build() {
             wrong.push(format!("{old:?} -> {new:?}\n  does not compile: {errors}"));
@@ -429,7 +505,7 @@ fn every_edit_has_its_verdict() {
         });
         host.load(&first);
         assert_eq!(host.call("call", 1), 7);
-        let answer = host.reload(&next);
+        let answer = host.reload(&next).replace("lab_corpus_derived", "lab_corpus_game");
         let right = match verdict {
             Taken => answer.starts_with("ok 1 "),
             Refused(reason) => answer.starts_with("Refused: ") && answer.contains(reason),

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use midair_trampolines::function::{FunctionParts, FunctionRecord, Origin};
+use midair_trampolines::layout::{Leaf, Roots};
 use midair_trampolines::own_section;
 use midair_trampolines::shape::{Fallback as _, Probe, Shape};
 use midair_trampolines::text::{RawText, packed_len};
+use midair_trampolines::types::{Described, TypeRecord};
 
 const TEXTS: [&str; 5] = ["game::update", "fn(u32)", "1.2.3", "src/lib.rs", "u32"];
 
@@ -32,6 +34,15 @@ static FUNCTION: FunctionRecord<((), u32), 1, { packed_len(&TEXTS) }> =
         router: code as *const (),
         origin: &Origin { manifest_dir: RawText::new("/game") },
     });
+
+const DESCRIBED: Described<2> = Described {
+    keys: [<Roots<Leaf<Vec<u32>>>>::KEY, <Roots<Leaf<u32>>>::KEY],
+    nodes: [<Roots<Leaf<Vec<u32>>>>::NODES, <Roots<Leaf<u32>>>::NODES],
+};
+
+#[used]
+#[unsafe(link_section = "midair")]
+static TYPES: TypeRecord<2, { DESCRIBED.len(TEXTS[0]) }> = TypeRecord::new(TEXTS[0], DESCRIBED);
 
 fn code() {}
 

@@ -50,7 +50,14 @@ pub(super) fn order(old: (&Graph, &[Field]), new: (&Graph, &[Field])) -> Vec<Str
     let told = |graph: &Graph, part: &Field, what: &str| {
         format!("field {}: {} {what}", field(&part.name), short(&graph.get(part.ty).name))
     };
-    let mut details = Vec::new();
+    // What stands where another of the same type stood is that one under a new name.
+    let renamed = |part: &Field| {
+        old.1.iter().find(|was| {
+            let same_type = old.0.get(was.ty).name == new.0.get(part.ty).name;
+            !named(new.1, &was.name) && was.offset == part.offset && same_type
+        })
+    };
+    let (mut details, mut kept) = (Vec::new(), Vec::new());
     for part in new.1 {
         match old.1.iter().find(|was| was.name == part.name) {
             // Their offsets are their places in the order, told below.
@@ -58,10 +65,16 @@ pub(super) fn order(old: (&Graph, &[Field]), new: (&Graph, &[Field])) -> Vec<Str
                 let was = Field { offset: part.offset, ..was.clone() };
                 details.extend(edition((old.0, &was), (new.0, part)));
             }
-            None => details.push(told(new.0, part, "new")),
+            None => match renamed(part) {
+                Some(was) => {
+                    kept.push(&was.name);
+                    details.push(told(old.0, was, &format!("renamed to {}", field(&part.name))));
+                }
+                None => details.push(told(new.0, part, "new")),
+            },
         }
     }
-    let gone = old.1.iter().filter(|was| !named(new.1, &was.name));
+    let gone = old.1.iter().filter(|was| !named(new.1, &was.name) && !kept.contains(&&was.name));
     details.extend(gone.map(|was| told(old.0, was, "gone")));
     let names = |fields: &[Field]| -> Vec<String> {
         fields.iter().map(|part| field(&part.name).to_owned()).collect()

@@ -81,8 +81,14 @@ impl Edition {
 
 const TYPES: &[&str] = &["-C", "debuginfo=2", "-C", "strip=none"];
 
-const EDITIONS: [Edition; 12] = [
+const EDITIONS: [Edition; 13] = [
     Edition::built("base", &[]),
+    Edition::edited(
+        "derived",
+        "pub struct Player { pub hp: u32 }\npub struct World",
+        "#[derive(midair::Layout)]\npub struct Player { pub hp: u32 }\n\
+         #[derive(midair::Layout)]\npub struct World",
+    ),
     Edition::built("types", TYPES),
     Edition {
         name: "types layout",

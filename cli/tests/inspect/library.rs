@@ -59,7 +59,8 @@ fn scripts_read_the_same_as_json() {
         names,
         ["inspected_game::draw", "inspected_game::menu::draw", "inspected_game::update"]
     );
-    assert_eq!(text(&functions[0], "depth"), "shallow");
+    assert_eq!(text(&functions[0], "depth"), "derive");
+    assert_eq!(text(&functions[2], "depth"), "shallow");
     assert_eq!(text(&functions[0], "body_hash").len(), 16);
     assert_eq!(functions[0]["types"][0]["size"].get::<f64>(), Some(&8.0));
 }
@@ -71,6 +72,22 @@ fn debug_info_makes_types_known() {
         assert_eq!(text(function, "depth"), "debug-info");
         assert!(function["shallow_because"].is_null());
     }
+}
+
+#[test]
+fn derives_make_types_known() {
+    let json = inspect(&edition("derived"));
+    for function in list(&json["functions"]) {
+        assert_eq!(text(function, "depth"), "derive");
+    }
+    let names: Vec<_> = list(&json["described"]).iter().map(|ty| text(ty, "name")).collect();
+    let vec = "alloc::vec::Vec<inspected_game::Player>";
+    let own = ["inspected_game::Player", "inspected_game::World"];
+    assert_eq!(names, ["&mut inspected_game::World", vec, own[0], own[1]]);
+    assert_eq!(json["described"][2]["size"].get::<f64>(), Some(&4.0));
+    let said = midair(["inspect".as_ref(), edition("derived").as_os_str()]);
+    said.shows(&["types known field by field, by derive", "4 described types"]);
+    said.shows(&["inspected_game::World: size 32, align 8, 2 parts, layout "]);
 }
 
 #[test]
@@ -96,7 +113,10 @@ fn libraries_of_other_systems_are_read() {
         let functions = list(&json["functions"]);
         assert_eq!(functions.len(), 3, "{}", foreign.target);
         assert_eq!(text(&functions[2], "signature"), "fn(&mut World, f32) -> u32");
-        assert!(functions[0]["shallow_because"].get::<String>().is_some());
+        assert_eq!(text(&functions[0], "depth"), "derive", "{}", foreign.target);
+        let because = text(&functions[2], "shallow_because");
+        let format = format!("debug info of {} files is not read", foreign.format);
+        assert!(foreign.format == "ELF" || because.starts_with(&format), "{because}");
         let said = midair(["inspect".as_ref(), library.as_os_str()]);
         said.shows(&["3 hot functions", foreign.machine]);
     }
