@@ -15,7 +15,7 @@ pub(crate) const MAX_BYTES: u64 = 1 << 30;
 #[derive(Debug)]
 pub(crate) struct Artifact {
     path: PathBuf,
-    stamp: Stamp,
+    stamp: Option<Stamp>,
     bytes: Vec<u8>,
 }
 
@@ -75,7 +75,19 @@ impl Artifact {
         if before != after || bytes.len() as u64 != after.len {
             return Err(Error::Changing { path: path.to_owned() });
         }
-        Ok(Self { path: path.to_owned(), stamp: after, bytes })
+        Ok(Self { path: path.to_owned(), stamp: Some(after), bytes })
+    }
+
+    /// The bytes that somebody else has read, who calls them `name`.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub(crate) fn of_bytes(name: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+        let (path, size) = (name.to_owned(), bytes.len() as u64);
+        if size > MAX_BYTES {
+            return Err(Error::TooLarge { path, size, limit: MAX_BYTES });
+        }
+        Ok(Self { path, stamp: None, bytes })
     }
 
     /// Where it was read from.
@@ -83,9 +95,9 @@ impl Artifact {
         &self.path
     }
 
-    /// The state of the file when it was read.
+    /// The state of the file when it was read; `None` for bytes that come from elsewhere.
     #[cfg_attr(not(feature = "debuginfo"), expect(dead_code, reason = "only debug info needs it"))]
-    pub(crate) fn stamp(&self) -> Stamp {
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
         self.stamp
     }
 

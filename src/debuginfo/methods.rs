@@ -39,6 +39,7 @@ pub(super) fn methods_of(
     for start in starts {
         // A hostile file may place a table at the very end of all addresses.
         let end = start.saturating_add((HEAD + MAX_METHODS) * 8);
+        units.bounds.search(sections.get(".rela.dyn").len())?;
         let pointers = sections.pointers(|place| start <= place && place < end);
         let addresses = (HEAD..HEAD + MAX_METHODS)
             .map_while(|slot| pointers.get(&start.wrapping_add(slot * 8)));

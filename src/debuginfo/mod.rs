@@ -4,10 +4,12 @@
 //! A record is a static of a type that names the function's own type. So its address, which both
 //! sides know, leads to the description of all types of the signature, in optimised code too.
 
+mod bounds;
 mod methods;
 mod sections;
 mod separate;
 mod split;
+mod tables;
 mod types;
 mod unit;
 mod units;
@@ -38,11 +40,12 @@ pub(crate) struct FunctionTypes {
     pub(crate) missing: Option<Absent>,
 }
 
-/// Where a library was read from, and the state of the file then.
+/// Where a library was read from, and the state of the file then; `None` where its bytes alone are
+/// known, and no other file is looked at on their word.
 #[derive(Clone, Debug)]
 pub(crate) struct Origin {
     pub(crate) path: PathBuf,
-    pub(crate) stamp: Stamp,
+    pub(crate) stamp: Option<Stamp>,
 }
 
 /// Why nothing was read.
@@ -84,6 +87,9 @@ pub(crate) enum Absent {
         /// What was found.
         file: PathBuf,
     },
+    /// It was split off, and there is no file to look beside.
+    #[error("its debug info was split off, and of the library only the bytes are known")]
+    SplitUnknown,
     /// It is larger than what is read.
     #[error("its debug info exceeds {limit} {what}")]
     TooLarge {
@@ -122,9 +128,6 @@ fn listed(places: &[PathBuf]) -> String {
 
 /// The most types that are read for one image.
 const MAX_TYPES: usize = 200_000;
-
-/// The most entries that are looked at in one image.
-const MAX_ENTRIES: usize = 4_000_000;
 
 /// Reads the types of the function records that stand at the addresses `records` in the file
 /// `bytes`, which was read from `origin`.

@@ -22,7 +22,9 @@ pub(super) fn sections<'a>(
     if own.has(".debug_info") {
         return Ok(own);
     }
-    let Some(build) = build_id(&own) else { return Err(Absent::None) };
+    let Some(build) = build_id(&own).filter(|_| origin.stamp.is_some()) else {
+        return Err(Absent::None);
+    };
     for place in places(&own, origin, build) {
         let Some((bytes, _)) = files.read(&place)? else { continue };
         let other = Sections::find(bytes)?;

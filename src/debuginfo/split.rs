@@ -50,6 +50,9 @@ impl<'a> Split<'a> {
         skeleton: &Unit<Slice<'a>>,
         parent: &Dwarf<Slice<'a>>,
     ) -> Result<Part<'a>, Absent> {
+        if self.origin.stamp.is_none() {
+            return Err(Absent::SplitUnknown);
+        }
         let name = match skeleton.dwo_name()? {
             Some(name) => parent.attr_string(skeleton, name)?.to_string_lossy().into_owned(),
             None => String::new(),
@@ -173,12 +176,13 @@ fn proves(
     // Whoever builds anew replaces the library there before its package is written; of a copy
     // nothing tells when it was linked.
     let built = origin.path.file_name().and_then(|name| Some(part.parent()?.join(name)));
-    if built.and_then(|built| Stamp::of(&built)) != Some(origin.stamp) {
+    let built = built.and_then(|built| Stamp::of(&built));
+    let Some(linked) = origin.stamp.filter(|stamp| built == Some(*stamp)) else {
         return Err(Absent::SplitUnproven { file: path.to_owned() });
-    }
+    };
     let in_turn = match written {
-        Written::Before => stamp.modified <= origin.stamp.modified,
-        Written::After => stamp.modified >= origin.stamp.modified,
+        Written::Before => stamp.modified <= linked.modified,
+        Written::After => stamp.modified >= linked.modified,
     };
     if in_turn { Ok(()) } else { Err(Absent::stale(path)) }
 }

@@ -87,23 +87,55 @@ impl<'r, 'a> Reader<'r, 'a> {
     }
 
     fn entry(&self, place: Place) -> Result<Entry<'a>, Absent> {
-        Ok(self.units.get(place.0).unit.entry(place.1)?)
+        let entry = self.units.get(place.0).unit.entry(place.1)?;
+        self.units.bounds.entry(entry.attrs.len(), 0)?;
+        Ok(entry)
     }
 
     fn children(&self, place: Place) -> Result<Vec<Entry<'a>>, Absent> {
-        let mut tree = self.units.get(place.0).unit.entries_tree(Some(place.1))?;
-        let mut children = tree.root()?.children();
+        let mut entries = self.units.get(place.0).unit.entries_raw(Some(place.1))?;
         let mut found = Vec::new();
-        while let Some(child) = children.next()? {
-            found.push(child.entry().clone());
+        let mut first = true;
+        while !entries.is_empty() {
+            let (offset, depth) = (entries.next_offset(), entries.next_depth());
+            if depth <= 0 && !first {
+                break;
+            }
+            first = false;
+            let Some(abbreviation) = entries.read_abbreviation()? else { continue };
+            let attributes = abbreviation.attributes();
+            self.units.bounds.entry(attributes.len(), depth.unsigned_abs())?;
+            if depth == 1 {
+                let mut entry = Entry::null();
+                (entry.tag, entry.offset, entry.depth) = (abbreviation.tag(), offset, depth);
+                entry.has_children = abbreviation.has_children();
+                entries.read_attributes(attributes, &mut entry.attrs)?;
+                found.push(entry);
+            } else {
+                entries.skip_attributes(attributes)?;
+            }
         }
         Ok(found)
     }
 
+    /// The entry at `place`; of aliases, that of the type behind them.
+    fn behind(&self, mut place: Place) -> Result<(Place, Entry<'a>), Absent> {
+        for _ in 0..MAX_ALIASES {
+            let entry = self.entry(place)?;
+            let alias = matches!(entry.tag(), DW_TAG_typedef | DW_TAG_const_type);
+            match reference(&entry, DW_AT_type).filter(|_| alias) {
+                Some(to) => place.1 = to,
+                None => return Ok((place, entry)),
+            }
+        }
+        let reason = "a type is an alias of itself".to_owned();
+        Err(Absent::Damaged { reason })
+    }
+
     fn read(&mut self, place: Place) -> Result<Type, Absent> {
-        let entry = self.entry(place)?;
+        let (place, entry) = self.behind(place)?;
         let unit = self.units.get(place.0);
-        let own = name(&unit.dwarf, &unit.unit, &entry)?.unwrap_or_default();
+        let own = name(&unit.dwarf, &unit.unit, &entry, &self.units.bounds)?.unwrap_or_default();
         let path = unit.paths.get(&place.1).map_or("", |path| &**path);
         let mut ty = Type {
             // Pointers and the like have names that spell what they lead to.
@@ -113,6 +145,7 @@ impl<'r, 'a> Reader<'r, 'a> {
             kind: Kind::Opaque,
             parameters: self.parameters(place, &entry)?,
         };
+        self.units.bounds.text(ty.name.len())?;
         ty.kind = match entry.tag() {
             DW_TAG_base_type => {
                 let encoding = match entry.attr_value(DW_AT_encoding) {
@@ -131,10 +164,6 @@ impl<'r, 'a> Reader<'r, 'a> {
             }
             DW_TAG_array_type => self.array(place, &entry)?,
             DW_TAG_subroutine_type => self.function(place, 0)?,
-            DW_TAG_typedef | DW_TAG_const_type => match reference(&entry, DW_AT_type) {
-                Some(to) => return self.read((place.0, to)),
-                None => Kind::Opaque,
-            },
             _ => Kind::Opaque,
         };
         Ok(ty)
@@ -177,7 +206,8 @@ impl<'r, 'a> Reader<'r, 'a> {
         let Some(ty) = reference(member, DW_AT_type) else { return Ok(None) };
         let scanned = self.units.get(unit);
         Ok(Some(Field {
-            name: name(&scanned.dwarf, &scanned.unit, member)?.unwrap_or_default(),
+            name: name(&scanned.dwarf, &scanned.unit, member, &self.units.bounds)?
+                .unwrap_or_default(),
             offset: unsigned(member, DW_AT_data_member_location).unwrap_or_default(),
             ty: self.reach((unit, ty))?,
         }))
@@ -207,7 +237,8 @@ impl<'r, 'a> Reader<'r, 'a> {
         let mut values = Vec::new();
         for child in self.children(place)? {
             if child.tag() == DW_TAG_enumerator {
-                let name = name(&unit.dwarf, &unit.unit, &child)?.unwrap_or_default();
+                let name =
+                    name(&unit.dwarf, &unit.unit, &child, &self.units.bounds)?.unwrap_or_default();
                 values.push((name, unsigned(&child, DW_AT_const_value).unwrap_or_default()));
             }
         }
@@ -255,7 +286,8 @@ impl<'r, 'a> Reader<'r, 'a> {
             };
             let entry = self.entry(place)?;
             let unit = self.units.get(place.0);
-            let own = name(&unit.dwarf, &unit.unit, &entry)?.unwrap_or_default();
+            let own =
+                name(&unit.dwarf, &unit.unit, &entry, &self.units.bounds)?.unwrap_or_default();
             let kind = self.function(place, 1)?;
             let id = self.graph.reserve();
             let ty = Type {
@@ -287,6 +319,9 @@ fn declared(unit: &Scanned<'_>, entry: &Entry<'_>) -> Option<String> {
     let path = path.strip_prefix(&*root).unwrap_or(&path);
     Some(format!("{}:{line}", path.display()))
 }
+
+/// The most aliases of aliases that are looked behind.
+const MAX_ALIASES: usize = 64;
 
 fn reference(entry: &Entry<'_>, name: DwAt) -> Option<UnitOffset> {
     match entry.attr_value(name)? {

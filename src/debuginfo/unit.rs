@@ -12,6 +12,7 @@ use gimli::{
     DW_TAG_union_type, DW_TAG_variable, DebuggingInformationEntry, DwTag, Dwarf, Unit, UnitOffset,
 };
 
+use super::bounds::Bounds;
 use super::{Absent, Slice};
 
 /// A unit, and what the pass found in it.
@@ -29,11 +30,11 @@ pub(super) struct Scanned<'a> {
     pub(super) paths: HashMap<UnitOffset, Rc<str>>,
 }
 
-/// Looks at every entry of the unit once; `budget` is how many entries may still be looked at.
+/// Looks at every entry of `unit` once.
 pub(super) fn scan<'a>(
     (dwarf, unit): (Rc<Dwarf<Slice<'a>>>, Unit<Slice<'a>>),
     records: &HashSet<u64>,
-    budget: &mut usize,
+    bounds: &Bounds,
 ) -> Result<Scanned<'a>, Absent> {
     let mut found = Scanned {
         dwarf: Rc::clone(&dwarf),
@@ -49,12 +50,13 @@ pub(super) fn scan<'a>(
     let mut entries = found.unit.header.entries_raw(&abbreviations, None)?;
     let mut entry = DebuggingInformationEntry::null();
     while !entries.is_empty() {
-        *budget = budget
-            .checked_sub(1)
-            .ok_or(Absent::TooLarge { what: "entries", limit: super::MAX_ENTRIES })?;
         let offset = entries.next_offset();
         let depth = usize::try_from(entries.next_depth()).unwrap_or_default();
-        let Some(abbreviation) = entries.read_abbreviation()? else { continue };
+        let Some(abbreviation) = entries.read_abbreviation()? else {
+            bounds.entry(0, depth)?;
+            continue;
+        };
+        bounds.entry(abbreviation.attributes().len(), depth)?;
         above.truncate(depth);
         let path: Rc<str> = above.last().cloned().unwrap_or_else(|| Rc::from(""));
         let tag = abbreviation.tag();
@@ -65,7 +67,12 @@ pub(super) fn scan<'a>(
             continue;
         }
         entries.read_attributes(abbreviation.attributes(), &mut entry.attrs)?;
-        above.push(found.note(&dwarf, (offset, tag), &entry, path, records)?);
+        let inner =
+            found.note(&dwarf, (offset, tag), &entry, Rc::clone(&path), (records, bounds))?;
+        if !Rc::ptr_eq(&inner, &path) {
+            bounds.text(inner.len())?;
+        }
+        above.push(inner);
     }
     Ok(found)
 }
@@ -90,9 +97,9 @@ impl<'a> Scanned<'a> {
         (offset, tag): (UnitOffset, DwTag),
         entry: &DebuggingInformationEntry<Slice<'a>>,
         path: Rc<str>,
-        records: &HashSet<u64>,
+        (records, bounds): (&HashSet<u64>, &Bounds),
     ) -> Result<Rc<str>, Absent> {
-        let own = |unit: &Unit<Slice<'a>>| name(dwarf, unit, entry);
+        let own = |unit: &Unit<Slice<'a>>| name(dwarf, unit, entry, bounds);
         match tag {
             DW_TAG_namespace => {
                 return Ok(joined(&path, &own(&self.unit)?.unwrap_or_default()).into());
@@ -131,9 +138,12 @@ pub(super) fn name(
     dwarf: &Dwarf<Slice<'_>>,
     unit: &Unit<Slice<'_>>,
     entry: &DebuggingInformationEntry<Slice<'_>>,
+    bounds: &Bounds,
 ) -> Result<Option<String>, Absent> {
     let Some(value) = entry.attr_value(DW_AT_name) else { return Ok(None) };
-    Ok(Some(dwarf.attr_string(unit, value)?.to_string_lossy().into_owned()))
+    let name = dwarf.attr_string(unit, value)?;
+    bounds.text(name.len())?;
+    Ok(Some(name.to_string_lossy().into_owned()))
 }
 
 /// `path` and `name` with `::` between them.

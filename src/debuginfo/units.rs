@@ -11,10 +11,12 @@ use std::rc::Rc;
 use gimli::{Dwarf, DwoId, Section, Unit, UnitHeader};
 use midair_trampolines::os;
 
+use super::bounds::Bounds;
 use super::sections::Sections;
 use super::split::{Part, Split};
+use super::tables::Tables;
 use super::unit::{Scanned, scan};
-use super::{Absent, MAX_ENTRIES, Slice};
+use super::{Absent, Slice};
 use crate::notice;
 
 /// `DW_OP_addr`, which stands before the address of a static.
@@ -35,7 +37,8 @@ pub(super) struct Units<'r, 'a> {
     scanned: HashMap<usize, Scanned<'a>>,
     wanted: HashSet<u64>,
     absent: Option<Absent>,
-    budget: usize,
+    tables: Tables<'a>,
+    pub(super) bounds: Bounds,
 }
 
 /// A unit that names addresses and strings by number.
@@ -64,11 +67,13 @@ impl<'r, 'a> Units<'r, 'a> {
         while let Some(header) = all.next()? {
             headers.push((header.offset().0, header));
         }
+        let mut tables =
+            Tables::new(sections.get(".debug_abbrev"), sections.get(".debug_line"), &headers);
         let addresses = sections.get(".debug_addr");
         let mut numbered = Vec::new();
         if !addresses.is_empty() {
             for (number, (_, header)) in headers.iter().enumerate() {
-                numbered.extend(Numbered::of(&dwarf, number, *header)?);
+                numbered.extend(Numbered::of(&dwarf, &mut tables, number, *header)?);
             }
         }
         Ok(Self {
@@ -83,7 +88,8 @@ impl<'r, 'a> Units<'r, 'a> {
             scanned: HashMap::new(),
             wanted: wanted.iter().copied().collect(),
             absent: None,
-            budget: MAX_ENTRIES,
+            tables,
+            bounds: Bounds::new(),
         })
     }
 
@@ -106,14 +112,16 @@ impl<'r, 'a> Units<'r, 'a> {
         // All but the lowest two bytes: records stand close together.
         let needles: BTreeSet<[u8; 6]> = self.wanted.iter().map(|at| upper(*at)).collect();
         for needle in needles {
-            for at in hits(self.info, &needle) {
+            for at in self.hits(self.info, &needle)? {
                 let marked = at >= 3 && self.info[at - 3] == ADDRESS_OF_STATIC;
                 if marked && self.wants(self.info, at) {
                     found.extend(self.around(at));
                 }
             }
-            for at in hits(self.addresses, &needle).filter(|at| self.wants(self.addresses, *at)) {
-                found.extend(self.with_number(at - 2, |unit| unit.addresses));
+            for at in self.hits(self.addresses, &needle)? {
+                if self.wants(self.addresses, at) {
+                    found.extend(self.with_number(at - 2, |unit| unit.addresses)?);
+                }
             }
         }
         self.look_into(found)
@@ -128,10 +136,10 @@ impl<'r, 'a> Units<'r, 'a> {
     /// The numbers of the units that tell of a function at `address`.
     pub(super) fn with_address(&mut self, address: u64) -> Result<BTreeSet<usize>, Absent> {
         let needle = address.to_le_bytes();
-        let mut found: BTreeSet<usize> =
-            hits(self.info, &needle).filter_map(|at| self.around(at)).collect();
-        for at in hits(self.addresses, &needle) {
-            found.extend(self.with_number(at, |unit| unit.addresses));
+        let hits = self.hits(self.info, &needle)?.into_iter();
+        let mut found: BTreeSet<usize> = hits.filter_map(|at| self.around(at)).collect();
+        for at in self.hits(self.addresses, &needle)? {
+            found.extend(self.with_number(at, |unit| unit.addresses)?);
         }
         self.look_into(found)
     }
@@ -140,11 +148,12 @@ impl<'r, 'a> Units<'r, 'a> {
     pub(super) fn with_name(&mut self, end: &str) -> Result<BTreeSet<usize>, Absent> {
         let needle: Vec<u8> = end.bytes().chain([0]).collect();
         let mut found = BTreeSet::new();
-        for place in places_of_names(self.strings, &needle) {
+        for place in self.places_of_names(self.strings, &needle)? {
             let place = place.to_le_bytes();
-            found.extend(hits(self.info, &place).filter_map(|at| self.around(at)));
-            for at in hits(self.string_offsets, &place) {
-                found.extend(self.with_number(at, |unit| unit.strings));
+            let hits = self.hits(self.info, &place)?.into_iter();
+            found.extend(hits.filter_map(|at| self.around(at)));
+            for at in self.hits(self.string_offsets, &place)? {
+                found.extend(self.with_number(at, |unit| unit.strings)?);
             }
         }
         found.extend(self.parts_with_name(&needle)?);
@@ -162,12 +171,14 @@ impl<'r, 'a> Units<'r, 'a> {
             let offsets = dwarf.debug_str_offsets.reader().slice();
             let known = searched.as_ref().is_some_and(|(known, _)| std::ptr::eq(*known, strings));
             if !known {
-                searched = Some((strings, places_of_names(strings, needle).collect()));
+                searched = Some((strings, self.places_of_names(strings, needle)?));
             }
-            let places = searched.iter().flat_map(|(_, places)| places);
-            let mut places = places.map(|place| place.to_le_bytes());
-            if places.any(|place| os::find(offsets, &place).is_some()) {
-                found.push(self.numbered[at].number);
+            for place in searched.iter().flat_map(|(_, places)| places) {
+                self.bounds.search(offsets.len())?;
+                if os::find(offsets, &place.to_le_bytes()).is_some() {
+                    found.push(self.numbered[at].number);
+                    break;
+                }
             }
         }
         Ok(found)
@@ -179,11 +190,36 @@ impl<'r, 'a> Units<'r, 'a> {
     }
 
     /// The numbers of the units whose table, which begins at `base`, has the byte at `offset`.
-    fn with_number(&self, offset: usize, base: fn(&Numbered<'a>) -> usize) -> Vec<usize> {
+    fn with_number(
+        &self,
+        offset: usize,
+        base: fn(&Numbered<'a>) -> usize,
+    ) -> Result<Vec<usize>, Absent> {
+        self.bounds.search(self.numbered.len() * size_of::<Numbered<'_>>())?;
         let before = self.numbered.iter().map(base).filter(|start| *start <= offset);
         let start = before.max();
         let sharing = self.numbered.iter().filter(|unit| Some(base(unit)) == start);
-        sharing.map(|unit| unit.number).collect()
+        Ok(sharing.map(|unit| unit.number).collect())
+    }
+
+    /// Where the names begin that end in `needle`, which ends in the zero after them.
+    fn places_of_names(&self, strings: &[u8], needle: &[u8]) -> Result<Vec<u32>, Absent> {
+        let start = |at: usize| strings[..at].iter().rposition(|byte| *byte == 0);
+        let hits = self.hits(strings, needle)?.into_iter();
+        let places = hits.map(|at| start(at).map_or(0, |zero| zero + 1));
+        Ok(places.filter_map(|place| u32::try_from(place).ok()).collect())
+    }
+
+    /// Every place where `needle` stands in `bytes`.
+    fn hits(&self, bytes: &[u8], needle: &[u8]) -> Result<Vec<usize>, Absent> {
+        self.bounds.search(bytes.len())?;
+        let (mut found, mut from) = (Vec::new(), 0);
+        while let Some(at) = bytes.get(from..).and_then(|rest| os::find(rest, needle)) {
+            self.bounds.found()?;
+            found.push(from + at);
+            from += at + 1;
+        }
+        Ok(found)
     }
 
     /// The split part of a unit, looked for once; `None` for one that is whole, or whose part is
@@ -213,7 +249,7 @@ impl<'r, 'a> Units<'r, 'a> {
         for number in numbers {
             if !self.scanned.contains_key(&number) {
                 let Some(unit) = self.whole(number)? else { continue };
-                let scanned = scan(unit, &self.wanted, &mut self.budget)?;
+                let scanned = scan(unit, &self.wanted, &self.bounds)?;
                 self.scanned.insert(number, scanned);
             }
             there.insert(number);
@@ -226,10 +262,12 @@ impl<'r, 'a> Units<'r, 'a> {
         let at = self.numbered.binary_search_by_key(&number, |unit| unit.number).ok();
         let skeleton = at.and_then(|at| self.numbered[at].skeleton.clone().map(|(_, s)| (at, s)));
         let Some((at, skeleton)) = skeleton else {
-            let unit = self.dwarf.unit(self.headers[number].1)?;
+            let unit = self.tables.unit(&self.dwarf, self.headers[number].1)?;
             return Ok(Some((Rc::clone(&self.dwarf), unit)));
         };
         let Some((dwarf, header)) = self.part(at)? else { return Ok(None) };
+        // Parts share nothing, unless their package lies.
+        self.bounds.tables(dwarf.debug_abbrev.reader().len() + dwarf.debug_line.reader().len())?;
         let mut unit = dwarf.unit(header)?;
         unit.copy_relocated_attributes(&skeleton);
         // The names of files and folders stay in the image.
@@ -245,10 +283,11 @@ type Described<'a> = (Rc<Dwarf<Slice<'a>>>, Unit<Slice<'a>>);
 impl<'a> Numbered<'a> {
     fn of(
         dwarf: &Dwarf<Slice<'a>>,
+        tables: &mut Tables<'a>,
         number: usize,
         header: UnitHeader<Slice<'a>>,
     ) -> Result<Option<Self>, Absent> {
-        let unit = dwarf.unit(header)?;
+        let unit = tables.unit(dwarf, header)?;
         // Before DWARF 5 only split units number anything.
         if unit.dwo_id.is_none() && header.version() < 5 {
             return Ok(None);
@@ -266,26 +305,6 @@ impl<'a> Numbered<'a> {
 fn upper(address: u64) -> [u8; 6] {
     let [_, _, upper @ ..] = address.to_le_bytes();
     upper
-}
-
-/// Where the names begin that end in `needle`, which ends in the zero after them.
-fn places_of_names<'a>(strings: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = u32> + 'a {
-    hits(strings, needle).filter_map(|at| {
-        let start = strings[..at].iter().rposition(|byte| *byte == 0).map_or(0, |zero| zero + 1);
-        u32::try_from(start).ok()
-    })
-}
-
-/// Every place where `needle` stands in `bytes`; at most so many that it stays an answer.
-fn hits<'a>(bytes: &'a [u8], needle: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    const MOST: usize = 1 << 20;
-    let mut from = 0;
-    std::iter::from_fn(move || {
-        let at = from + os::find(bytes.get(from..)?, needle)?;
-        from = at + 1;
-        Some(at)
-    })
-    .take(MOST)
 }
 
 fn word(bytes: &[u8], at: usize) -> Option<u64> {

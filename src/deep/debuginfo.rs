@@ -49,7 +49,7 @@ impl Known {
         let opened = File::open(path).ok().and_then(|file| {
             let stamp = Stamp::from_meta(&file.metadata().ok()?);
             let same = inode.is_some() && stamp.inode == inode;
-            same.then(|| (file, Origin { path: built_path(path), stamp }))
+            same.then(|| (file, Origin { path: built_path(path), stamp: Some(stamp) }))
         });
         let known = Self { file: Mutex::new(None), records, types: OnceLock::new() };
         if let Some((mut file, origin)) = opened {

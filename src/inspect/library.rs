@@ -97,12 +97,36 @@ impl Library {
     /// - [`Error::Artifact`], [`Error::Records`] and [`Error::NoFunctions`] when it is not a whole
     ///   library with hot functions.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let artifact = Artifact::open(path)?;
+        Self::read(Artifact::open(path)?)
+    }
+
+    /// Reads the library whose file's content is `bytes`, for those who have it from elsewhere
+    /// than a file: an archive, a download. Messages and [`path`](Self::path) call it `name`.
+    ///
+    /// Any bytes may be given: what is no library is an error, and nothing of it ever runs.
+    ///
+    /// # Errors
+    /// - [`Error::TooLarge`] when there are more bytes than are accepted of a file;
+    /// - [`Error::Artifact`], [`Error::Records`] and [`Error::NoFunctions`] when they are not a
+    ///   whole library with hot functions.
+    ///
+    /// # Examples
+    /// ```
+    /// use midair::inspect::Library;
+    ///
+    /// let error = Library::parse("from the archive".as_ref(), b"text".to_vec()).unwrap_err();
+    /// assert_eq!(error.kind(), midair::ErrorKind::Artifact);
+    /// ```
+    pub fn parse(name: &Path, bytes: Vec<u8>) -> Result<Self, Error> {
+        Self::read(Artifact::of_bytes(name, bytes)?)
+    }
+
+    fn read(artifact: Artifact) -> Result<Self, Error> {
         let manifest = artifact.manifest()?;
         Ok(Self { artifact, manifest, types: OnceLock::new() })
     }
 
-    /// Where it was read from.
+    /// Where it was read from, or what [`parse`](Self::parse) was told to call it.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.artifact.path()

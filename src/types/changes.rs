@@ -5,8 +5,29 @@ use std::collections::HashMap;
 use super::names::{field, short, short_pair};
 use super::{Field, Graph, Kind, Method, Type, TypeId, Variant};
 
+/// Of lists that together make more pairs than this only their lengths are told.
+const MAX_PAIRS: usize = 1 << 22;
+
+/// Whether both sides have parts of the same names in the same order.
+pub(super) fn same_names<T>(old: &[T], new: &[T], name: fn(&T) -> &String) -> bool {
+    old.iter().map(name).eq(new.iter().map(name))
+}
+
+/// What is told of two long lists of parts that are not called the same.
+fn too_many(what: &str, old: usize, new: usize) -> Option<Vec<String>> {
+    let many = old.saturating_mul(new) > MAX_PAIRS;
+    many.then(|| vec![format!("{old} {what} -> {new} {what}, of other names")])
+}
+
 /// What changed in the fields of a type.
 pub(super) fn fields(old: (&Graph, &[Field]), new: (&Graph, &[Field])) -> Vec<String> {
+    if same_names(old.1, new.1, |field| &field.name) {
+        let both = old.1.iter().zip(new.1);
+        return both.filter_map(|(was, part)| edition((old.0, was), (new.0, part))).collect();
+    }
+    if let Some(details) = too_many("fields", old.1.len(), new.1.len()) {
+        return details;
+    }
     let before: HashMap<&str, &Field> = old.1.iter().map(|f| (f.name.as_str(), f)).collect();
     let after: HashMap<&str, &Field> = new.1.iter().map(|f| (f.name.as_str(), f)).collect();
     // A field that came where another of the same type went is that one under a new name.
@@ -169,6 +190,13 @@ pub(super) fn number(number: Option<u64>) -> String {
 
 /// What changed in the variants of an enum.
 pub(super) fn variants(old: (&Graph, &[Variant]), new: (&Graph, &[Variant])) -> Vec<String> {
+    if same_names(old.1, new.1, |variant| &variant.name) {
+        let both = old.1.iter().zip(new.1);
+        return both.filter_map(|(was, variant)| renumbered(was, variant)).collect();
+    }
+    if let Some(details) = too_many("variants", old.1.len(), new.1.len()) {
+        return details;
+    }
     let named = |variants: &[Variant], name: &str| variants.iter().any(|one| one.name == name);
     let renamed = |variant: &Variant| {
         old.1.iter().find(|was| {
@@ -189,17 +217,18 @@ pub(super) fn variants(old: (&Graph, &[Variant]), new: (&Graph, &[Variant])) -> 
                 }
                 None => details.push(format!("variant {name} new")),
             },
-            Some(was) if was.value != variant.value => details.push(format!(
-                "variant {name}: discriminant {} -> {}",
-                number(was.value),
-                number(variant.value)
-            )),
-            Some(_) => {}
+            Some(was) => details.extend(renumbered(was, variant)),
         }
     }
     let gone = old.1.iter().filter(|was| !named(new.1, &was.name) && !kept.contains(&&was.name));
     details.extend(gone.map(|variant| format!("variant {} gone", variant.name)));
     details
+}
+
+/// What changed in the discriminant of a variant that both have, if it did.
+fn renumbered(old: &Variant, new: &Variant) -> Option<String> {
+    let (was, is) = (number(old.value), number(new.value));
+    (old.value != new.value).then(|| format!("variant {}: discriminant {was} -> {is}", new.name))
 }
 
 /// Whether two variants hold the same.
@@ -219,6 +248,15 @@ fn same_fields(old: (&Graph, TypeId), new: (&Graph, TypeId)) -> bool {
 
 /// What changed in the names of numbers.
 pub(super) fn values(old: &[(String, u64)], new: &[(String, u64)]) -> Vec<String> {
+    if same_names(old, new, |(name, _)| name) {
+        let both = old.iter().zip(new).filter(|((_, was), (_, is))| was != is);
+        return both
+            .map(|((_, was), (name, is))| format!("variant {name}: {was} -> {is}"))
+            .collect();
+    }
+    if let Some(details) = too_many("variants", old.len(), new.len()) {
+        return details;
+    }
     let named = |values: &[(String, u64)], name: &str| values.iter().any(|one| one.0 == name);
     let mut kept = Vec::new();
     let mut details = Vec::new();

@@ -4,7 +4,8 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::changes::{
-    different, fields, is_replaced, methods, number, order, same_name, sigil, values, variants,
+    different, fields, is_replaced, methods, number, order, same_name, same_names, sigil, values,
+    variants,
 };
 use super::names::is_of_std;
 use super::{Difference, Field, Graph, Kind, Step, Type, TypeId};
@@ -33,13 +34,31 @@ pub(crate) fn compare_places(
         let (Some(old), Some(new)) = places else { continue };
         let ty = comparison.new.get(*new).name.clone();
         let step = if number == 0 { Step::Result { ty } } else { Step::Argument { number, ty } };
-        comparison.push(&mut queue, *old, *new, vec![step]);
+        comparison.push(&mut queue, Pair { old: *old, new: *new, from: None, step: Some(step) });
     }
     comparison.nearest(queue)
 }
 
 /// How many differences are looked at for their cause.
 const ENOUGH: usize = 64;
+
+/// How often a type of the one side may meet one of the other: two lists of types whose lengths have
+/// no divisor in common do so as often as the product of both.
+const MAX_MEETINGS: usize = 1_000_000;
+
+/// The steps that lead to the pair with number `at`.
+fn way(mut queue: Vec<Pair>, mut at: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
+    loop {
+        let pair = queue.swap_remove(at);
+        steps.extend(pair.step);
+        let Some(from) = pair.from else { break };
+        // What leads to a pair stands before it: its place is still its own.
+        at = from;
+    }
+    steps.reverse();
+    steps
+}
 
 /// Whether anything that can be reached from `root` may hold a borrow: a reference, a trait object,
 /// the address of a function. Without debug info of lifetimes, such a type may have been written
@@ -81,21 +100,25 @@ struct Comparison<'a> {
     old: &'a Graph,
     new: &'a Graph,
     seen: HashSet<(TypeId, TypeId)>,
+    /// How often one type has met another.
+    met: usize,
     /// What types are generic over: looked at when nothing else is left, so that the way to it leads
     /// through fields where it can.
     later: VecDeque<Pair>,
 }
 
-#[derive(Clone)]
 struct Pair {
     old: TypeId,
     new: TypeId,
-    way: Vec<Step>,
+    /// The number of the pair that leads to this one; `None` for what the signature names.
+    from: Option<usize>,
+    /// How it leads there, where that is worth telling.
+    step: Option<Step>,
 }
 
 impl<'a> Comparison<'a> {
     fn new(old: &'a Graph, new: &'a Graph) -> Self {
-        Self { old, new, seen: HashSet::new(), later: VecDeque::new() }
+        Self { old, new, seen: HashSet::new(), met: 0, later: VecDeque::new() }
     }
 
     /// The nearest difference among what `queue` leads to, or its cause.
@@ -104,12 +127,16 @@ impl<'a> Comparison<'a> {
         // Breadth first, so that the shortest way to a difference is the one that is told.
         let mut next = 0;
         while (next < queue.len() || self.resume(&mut queue)) && differences.len() < ENOUGH {
-            let Pair { old, new, way } = queue[next].clone();
-            if let Some(details) = self.differs(old, new) {
+            if let Some(details) = self.differs(queue[next].old, queue[next].new) {
                 differences.push((next, details));
             }
+            self.follow(next, &mut queue);
             next += 1;
-            self.follow(old, new, &way, &mut queue);
+            if self.met > MAX_MEETINGS {
+                let what = format!("too many types meet: more than {MAX_MEETINGS} times");
+                differences.push((0, vec![what]));
+                break;
+            }
         }
         let differing: HashSet<(TypeId, TypeId)> =
             differences.iter().map(|(at, _)| (queue[*at].old, queue[*at].new)).collect();
@@ -119,10 +146,10 @@ impl<'a> Comparison<'a> {
             inside.iter().all(|pair| !differing.contains(pair) || self.is_replaced(*pair))
         });
         let (at, details) = differences.into_iter().nth(cause.unwrap_or(0))?;
-        let Pair { old, new, way } = queue.swap_remove(at);
+        let Pair { old, new, .. } = queue[at];
         let ty = self.new.get(new).name.clone();
         let declared = self.new.declared(new).or_else(|| self.old.declared(old));
-        Some(Difference { ty, declared: declared.map(str::to_owned), details, way })
+        Some(Difference { ty, declared: declared.map(str::to_owned), details, way: way(queue, at) })
     }
 
     /// The arguments and results of two functions; `None` when they are not functions of one
@@ -133,18 +160,20 @@ impl<'a> Comparison<'a> {
         let mut queue = Vec::new();
         for (at, (old, new)) in old.0.iter().zip(new.0).enumerate() {
             let ty = self.new.get(*new).name.clone();
-            self.push(&mut queue, *old, *new, vec![Step::Argument { number: at + 1, ty }]);
+            let step = Some(Step::Argument { number: at + 1, ty });
+            self.push(&mut queue, Pair { old: *old, new: *new, from: None, step });
         }
         if let (Some(old), Some(new)) = (old.1, new.1) {
             let ty = self.new.get(new).name.clone();
-            self.push(&mut queue, old, new, vec![Step::Result { ty }]);
+            self.push(&mut queue, Pair { old, new, from: None, step: Some(Step::Result { ty }) });
         }
         Some(queue)
     }
 
-    fn push(&mut self, queue: &mut Vec<Pair>, old: TypeId, new: TypeId, way: Vec<Step>) {
-        if self.seen.insert((old, new)) {
-            queue.push(Pair { old, new, way });
+    fn push(&mut self, queue: &mut Vec<Pair>, pair: Pair) {
+        self.met += 1;
+        if self.seen.insert((pair.old, pair.new)) {
+            queue.push(pair);
         }
     }
 
@@ -255,20 +284,21 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// Adds what two types lead to.
-    fn follow(&mut self, old: TypeId, new: TypeId, way: &[Step], queue: &mut Vec<Pair>) {
+    /// Adds what the two types of the pair with number `from` lead to.
+    fn follow(&mut self, from: usize, queue: &mut Vec<Pair>) {
         use Kind::{Array, Enum, Function, Parts, Pointer, Struct, Trait, Union};
         let (old_graph, new_graph) = (self.old, self.new);
+        let (old, new, from) = (queue[from].old, queue[from].new, Some(from));
         let parameters = old_graph.get(old).parameters.iter().zip(&new_graph.get(new).parameters);
-        let put_off = parameters.map(|(old, new)| Pair { old: *old, new: *new, way: way.to_vec() });
+        self.met += parameters.len();
+        let put_off = parameters.map(|(old, new)| Pair { old: *old, new: *new, from, step: None });
         self.later.extend(put_off);
         // What a container of std is made of says nothing to who put it there.
         let owner = new_graph.get(new);
         let is_telling = !is_of_std(&owner.name);
         let mut go = |old: TypeId, new: TypeId, step: Option<Step>| {
-            let mut way = way.to_vec();
-            way.extend(step.filter(|_| is_telling));
-            self.push(queue, old, new, way);
+            let step = step.filter(|_| is_telling);
+            self.push(queue, Pair { old, new, from, step });
         };
         match (&old_graph.get(old).kind, &new_graph.get(new).kind) {
             (Struct { fields: before }, Struct { fields: after })
@@ -326,13 +356,18 @@ fn function(graph: &Graph, id: TypeId) -> Option<(&[TypeId], Option<TypeId>)> {
     }
 }
 
-/// The parts that both sides have under one name.
+/// The parts that both sides have under one name; where both have the same names in the same order,
+/// one by one, so that a name that stands there twice means itself.
 fn by_name<'a, T>(
     old: &'a [T],
     new: &'a [T],
     name: fn(&T) -> &String,
     ty: fn(&T) -> TypeId,
 ) -> Vec<(&'a str, TypeId, TypeId)> {
+    if same_names(old, new, name) {
+        let both = old.iter().zip(new);
+        return both.map(|(old, new)| (name(new).as_str(), ty(old), ty(new))).collect();
+    }
     let before: HashMap<&str, TypeId> =
         old.iter().map(|part| (name(part).as_str(), ty(part))).collect();
     new.iter()

@@ -17,6 +17,11 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+pub(crate) mod assembler;
+pub(crate) mod foreign;
+pub(crate) mod limits;
+pub(crate) mod small;
+
 /// How long anything may take before a test gives up; generous, because machines are shared.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -8,6 +8,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tinyjson::JsonValue;
 
+pub(crate) use self::foreign::{FOREIGN, Foreign};
+
+#[path = "../../../tests/lab/foreign.rs"]
+mod foreign;
+
 /// The variable that names the file in which code that ran leaves a word.
 pub(crate) const CANARY: &str = "MIDAIR_TEST_CANARY";
 
@@ -227,86 +232,15 @@ pub(crate) fn midair<W: AsRef<std::ffi::OsStr>>(words: impl IntoIterator<Item = 
     Said { code: status.code(), out: text(stdout), err: text(stderr) }
 }
 
-/// A target for which rust-lld links a library.
-pub(crate) struct Foreign {
-    pub(crate) target: &'static str,
-    pub(crate) format: &'static str,
-    pub(crate) machine: &'static str,
-    section: &'static str,
-    linker: &'static [&'static str],
-}
-
-pub(crate) const FOREIGN: [Foreign; 3] = [
-    Foreign {
-        target: "x86_64-pc-windows-msvc",
-        format: "PE",
-        machine: "x86_64",
-        section: "midair",
-        linker: &["-flavor", "link", "/dll", "/noentry", "/out:OUT"],
-    },
-    Foreign {
-        target: "aarch64-apple-darwin",
-        format: "Mach-O",
-        machine: "aarch64",
-        section: "__DATA,__midair",
-        linker: &[
-            "-flavor",
-            "darwin",
-            "-dylib",
-            "-arch",
-            "arm64",
-            "-platform_version",
-            "macos",
-            "11.0",
-            "11.0",
-            "-o",
-            "OUT",
-        ],
-    },
-    Foreign {
-        target: "aarch64-unknown-linux-gnu",
-        format: "ELF",
-        machine: "aarch64",
-        section: "midair",
-        linker: &["-flavor", "gnu", "-shared", "-o", "OUT"],
-    },
-];
-
 impl Foreign {
     /// A library for this target with the records of the base edition.
     pub(crate) fn library(&self, folder: &Path) -> PathBuf {
-        let records = records(&fs::read(edition("base")).unwrap());
-        let source = format!(
-            "#![feature(no_core, lang_items)]\n#![no_core]\n#![allow(internal_features)]\n\
-             #[lang = \"pointee_sized\"] trait PointeeSized {{}}\n\
-             #[lang = \"meta_sized\"] trait MetaSized: PointeeSized {{}}\n\
-             #[lang = \"sized\"] trait Sized: MetaSized {{}}\n\
-             #[lang = \"sync\"] trait Sync {{}}\n\
-             #[lang = \"copy\"] trait Copy {{}}\n\
-             #[lang = \"drop_in_place\"] fn drop_in_place<T>(_: *mut T) {{}}\n\
-             #[used] #[unsafe(link_section = {:?})]\n\
-             static mut RECORDS: [u64; {}] = {:?};\n",
-            self.section,
-            records.len(),
-            records
-        );
-        let name = |extension: &str| folder.join(format!("{}.{extension}", self.target));
-        let (source_file, object, library) = (name("rs"), name("o"), name("lib"));
-        fs::write(&source_file, source).unwrap();
-        run(Command::new("rustc")
-            .env("RUSTC_BOOTSTRAP", "1")
-            .args(["--edition", "2021", "--crate-type", "lib", "--emit", "obj"])
-            .args(["--crate-name", "foreign", "-C", "panic=abort", "--target", self.target, "-o"])
-            .args([&object, &source_file]));
-        let out = library.to_str().unwrap();
-        let arguments = self.linker.iter().map(|argument| argument.replace("OUT", out));
-        run(Command::new(rust_lld()).args(arguments).arg(&object));
-        library
+        self.library_of(folder, &records(&fs::read(edition("base")).unwrap()))
     }
 }
 
-/// The words of the `midair` section of a 64-bit ELF file.
-fn records(bytes: &[u8]) -> Vec<u64> {
+/// The `midair` section of a 64-bit ELF file.
+fn records(bytes: &[u8]) -> Vec<u8> {
     let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
     let half = |at: usize| usize::from(u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap()));
     let header = |number: usize| word(40) as usize + number * 64;
@@ -317,14 +251,6 @@ fn records(bytes: &[u8]) -> Vec<u64> {
         bytes[name..].starts_with(b"midair\0")
     };
     let section = (0..half(60)).map(header).find(is_ours).unwrap();
-    (0..word(section + 32) as usize / 8).map(|at| word(place(section) + at * 8)).collect()
-}
-
-fn rust_lld() -> PathBuf {
-    let print = |what: &str| {
-        let output = Command::new("rustc").args(["--print", what]).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
-    let (sysroot, host) = (print("sysroot"), print("host-tuple"));
-    Path::new(&sysroot).join("lib/rustlib").join(host).join("bin/rust-lld")
+    let start = place(section);
+    bytes[start..start + word(section + 32) as usize].to_vec()
 }
