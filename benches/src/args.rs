@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::error::Error;
 use crate::table::{Form, Table};
-use crate::{calls, reload};
+use crate::{calls, commit, reload, scopes};
 
 #[derive(Parser)]
 #[command(name = "midair-bench", about = "The figures of midair, as ratios to a peer")]
@@ -25,6 +25,8 @@ enum Bench {
     Calls,
     /// What the check before loading takes.
     Check,
+    /// How long it takes to make a patch visible.
+    Commit,
     /// What a reload costs: time, stalls, memory.
     Reload {
         /// Adds four threads that call while 500 rebuilt libraries come in.
@@ -34,6 +36,8 @@ enum Bench {
         #[arg(long, value_enum)]
         part: Vec<Part>,
     },
+    /// What scopes cost.
+    Scopes,
 }
 
 /// A part of `reload`.
@@ -80,7 +84,9 @@ pub(crate) struct Config {
 enum Wanted {
     Calls,
     Check,
+    Commit,
     Reload(Vec<Part>),
+    Scopes,
 }
 
 impl Config {
@@ -89,7 +95,9 @@ impl Config {
         match &self.bench {
             Wanted::Calls => calls::run(self.effort),
             Wanted::Check => reload::check::run(self.effort),
+            Wanted::Commit => commit::run(self.effort),
             Wanted::Reload(parts) => reload::run(parts, self.effort),
+            Wanted::Scopes => scopes::run(self.effort),
         }
     }
 }
@@ -100,6 +108,8 @@ pub(crate) fn parse() -> Config {
     let bench = match args.bench {
         Bench::Calls => Wanted::Calls,
         Bench::Check => Wanted::Check,
+        Bench::Commit => Wanted::Commit,
+        Bench::Scopes => Wanted::Scopes,
         Bench::Reload { storm, part } => Wanted::Reload(parts(storm, part)),
     };
     Config {

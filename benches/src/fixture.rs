@@ -116,6 +116,24 @@ impl Fixtures {
         Ok(editions)
     }
 
+    /// A library called `name` of this `source`, compiled as `cargo build` does it.
+    pub(crate) fn generated(&self, name: &str, source: &str) -> Result<PathBuf, Error> {
+        let folder = self.project.with_file_name(name);
+        let manifest = include_str!("../fixtures/many.toml").replace("NAME", name);
+        let manifest = manifest.replace("MIDAIR", &format!("{:?}", workspace()));
+        write(&folder.join("Cargo.toml"), &manifest)?;
+        write(&folder.join("src/lib.rs"), source)?;
+        let lock_file = folder.join("Cargo.lock");
+        if !lock_file.exists() {
+            let workspace = workspace().join("Cargo.lock");
+            fs::copy(&workspace, &lock_file).map_err(at(workspace))?;
+        }
+        let mut command = cargo(&folder, &self.target);
+        command.arg("--offline");
+        build(name, &mut command)?;
+        Ok(self.target.join("debug").join(library_name(name)))
+    }
+
     fn compile(&self, profile: Profile, edition: usize, padding: u64) -> Result<(), Error> {
         let what = format!("library, edition {edition}, {}", profile.folder());
         let flags = [profile.flags(), &["-p", "bench-hot"]].concat();

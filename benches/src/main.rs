@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod args;
 mod calls;
+mod commit;
 mod error;
 mod fixture;
 mod host;
@@ -11,6 +12,7 @@ mod host;
 mod peers;
 mod reload;
 mod rounds;
+mod scopes;
 mod table;
 mod tight;
 
