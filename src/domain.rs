@@ -355,7 +355,7 @@ impl Domain {
         if !self.finish() {
             self.reverse(&after)?;
         } else {
-            self.change(Transition::plan(before, after, None), || {});
+            self.change(Transition::plan(before, after), || {});
         }
         drop(held);
         self.finish_soon();
@@ -392,10 +392,10 @@ impl Domain {
         // A child that is forked from here on undoes what is not visible, and ends what is.
         self.transition.store(Some(Arc::clone(&transition)));
         let started = Instant::now();
+        let mut took = Duration::ZERO;
         transition.route();
         swap();
-        transition.flip();
-        let took = started.elapsed();
+        transition.flip(|| took = started.elapsed());
         self.side.store(Arc::new(transition.destination().clone()));
         took
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use midair_trampolines::routes::Code;
+use midair_trampolines::routes::Edition;
 
 use crate::registry::{Live, Registry};
 
@@ -42,16 +42,11 @@ impl Editions {
         lives.iter().find(|live| live.image == unit)
     }
 
-    /// The code that the slot of `live` leads to, and how it is entered from there.
-    pub(crate) fn code(&self, registry: &Registry, live: &Live, lives: &[Live]) -> Code {
-        let unit = registry.images()[live.image].unit;
+    /// The edition whose code the callers of `live` run.
+    pub(crate) fn edition(&self, registry: &Registry, live: &Live, lives: &[Live]) -> Edition {
+        let image = &registry.images()[live.image];
         // What only a patch brought is called by that patch alone, whose slot stays.
-        let source = self.source(registry, unit, lives).unwrap_or(live);
-        let [caller, callee] = [live, source].map(|live| &registry.images()[live.image]);
-        let apart = source.image != live.image && !caller.shares_std_with(callee);
-        match source.head.guarded() {
-            Some(guarded) if apart => Code::guarded(guarded),
-            _ => Code::plain(source.head.body()),
-        }
+        let source = self.source(registry, image.unit, lives).unwrap_or(live);
+        source.head.edition(image.shared_std.is_none())
     }
 }

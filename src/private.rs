@@ -8,7 +8,6 @@ pub use midair_trampolines::layout::{
     Both, Description, End, Form, Key, Leaf, Lent, LentMut, Own, Part, PartKind, Roots,
     RootsFallback,
 };
-pub use midair_trampolines::own_section;
 pub use midair_trampolines::routes::Code;
 pub use midair_trampolines::section::Section;
 pub use midair_trampolines::shape::{Fallback, Probe, Shape, kind};
@@ -16,6 +15,7 @@ pub use midair_trampolines::text::{RawText, packed_len};
 pub use midair_trampolines::types::{Described, TypeRecord};
 use midair_trampolines::unwind::GuardedFuture;
 pub use midair_trampolines::unwind::{Guarded, guard};
+pub use midair_trampolines::{Slot, own_section};
 
 pub use crate::start::first_call;
 

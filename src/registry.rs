@@ -49,11 +49,6 @@ pub(crate) struct LiveImage {
 }
 
 impl LiveImage {
-    /// Whether a panic of one is a panic of the other.
-    pub(crate) fn shares_std_with(&self, other: &Self) -> bool {
-        self.shared_std.is_some() && self.shared_std == other.shared_std
-    }
-
     /// The name of `function`, and where its record stands in the file.
     pub(crate) fn spot_of<'a>(&self, function: &'a Function) -> Spot<'a> {
         let section = self.section.start().wrapping_sub(self.base) as u64;
@@ -107,6 +102,12 @@ impl Registry {
     /// The place of the code that the callers of a function in `unit` reach now.
     pub(crate) fn current<'a>(&self, unit: usize, lives: &'a [Live]) -> Option<&'a Live> {
         self.editions.source(self, unit, lives)
+    }
+
+    /// The first place of the function called `name` in `unit`: the one whose routes all others
+    /// follow.
+    pub(crate) fn primary(&self, unit: usize, name: &str) -> Option<&Live> {
+        self.lives(name).iter().find(|live| self.images[live.image].unit == unit)
     }
 
     /// Whether any caller reaches code of image `number` now.
@@ -243,9 +244,11 @@ impl Registry {
         };
         let number = self.images.len();
         let whole = records.functions.iter().all(|(head, _)| {
-            let body = head.body().addr();
-            let inside = image.span.0 <= body && body < image.span.1;
-            !head.slot().target().is_null() && inside
+            let inside = |address: usize| image.span.0 <= address && address < image.span.1;
+            // The slot's address is looked at before what is in it: the loader fills both.
+            inside(head.body().addr())
+                && inside(std::ptr::from_ref(head.slot()).addr())
+                && !head.slot().target().is_null()
         });
         if !whole {
             return Ok(Added::NotYet);
@@ -254,6 +257,11 @@ impl Registry {
         let types = known.unwrap_or_else(|| Arc::new(records.types(image, section)));
         for (head, function) in records.functions {
             let live = Live { image: number, head, function: Arc::new(function) };
+            if let Some(patch) = patch
+                && let Some(primary) = self.primary(patch.unit, live.function.name.as_str())
+            {
+                live.head.follow(primary.head);
+            }
             match self.functions.get_mut(live.function.name.as_str()) {
                 Some(lives) => lives.push(live),
                 None => {

@@ -224,7 +224,7 @@ impl Prepared {
         };
         let history = Arc::new(before.history.committed(generation, entry));
         let after = Side { registry: Arc::new(registry.running(editions)), history };
-        timings.commit = domain.change(Transition::plan(before, after, Some(fresh)), || {});
+        timings.commit = domain.change(Transition::plan(before, after), || {});
         drop(gate);
 
         loaded.rest.write(&artifact);
@@ -333,11 +333,16 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         let Some(Taken { mut held, loaded, before, registry, .. }) = self.0.take() else { return };
-        // Threads that its constructors may have started go on in the program's own code.
+        // Threads that its constructors may have started go on in what the program runs.
         let fresh = registry.images().len() - 1;
         for lives in registry.functions().values() {
             for live in lives.iter().filter(|live| live.image == fresh) {
-                live.head.lead_to(before.registry.editions().code(&registry, live, lives));
+                if registry
+                    .primary(registry.images()[fresh].unit, &live.function.name)
+                    .is_some_and(|primary| primary.image != fresh)
+                {
+                    live.head.lead_through_router();
+                }
             }
         }
         let registry = Arc::new(registry.without_last());

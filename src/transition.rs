@@ -18,18 +18,18 @@ use std::time::{Duration, Instant};
 
 use midair_trampolines::function::FunctionHead;
 use midair_trampolines::os;
-use midair_trampolines::routes::{Code, EPOCHS};
+use midair_trampolines::routes::{EPOCHS, Edition};
 use midair_trampolines::scope::{Epoch, Gate, PINS};
 
 use crate::history::History;
-use crate::registry::Registry;
+use crate::registry::{Live, Registry};
 
-/// Where one slot leads before and after.
+/// One slot, and whose code its callers run before and after.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Step {
+struct Step {
     head: &'static FunctionHead,
-    old: Code,
-    new: Code,
+    old: Edition,
+    new: Edition,
 }
 
 /// What the runtime knows on one side of a transition.
@@ -49,7 +49,16 @@ impl Side {
 /// Slots on their way to other code.
 #[derive(Debug)]
 pub(crate) struct Transition {
-    steps: Vec<Step>,
+    /// The first record of every function, whose routes all others follow: those that change come
+    /// first.
+    primaries: Vec<Step>,
+    /// How many of them change.
+    changing: usize,
+    /// The slots of patches that were the newest and will not be: they lead through their routers
+    /// from now on, since only frames from before call through them.
+    leaving: Vec<Step>,
+    /// The slots of patches that will be the newest.
+    arriving: Vec<Step>,
     /// Before it.
     old: Side,
     /// After it.
@@ -67,6 +76,24 @@ pub(crate) struct Transition {
 pub(crate) enum Direction {
     Forward,
     Back,
+}
+
+impl Direction {
+    fn reversed(self) -> Self {
+        match self {
+            Self::Forward => Self::Back,
+            Self::Back => Self::Forward,
+        }
+    }
+}
+
+impl Step {
+    fn towards(&self, direction: Direction) -> Edition {
+        match direction {
+            Direction::Forward => self.new,
+            Direction::Back => self.old,
+        }
+    }
 }
 
 /// Work that delays the end of a transition: it began before, and has not ended.
@@ -113,49 +140,64 @@ impl fmt::Display for Straggler {
 }
 
 impl Transition {
-    /// Plans the way of all slots from what they lead to in `old` to what they lead to in `new`:
-    /// of those that change, and of all slots of the image `fresh`, which nobody calls yet.
+    /// Plans the way of all slots from what they lead to in `old` to what they lead to in `new`,
+    /// whose registry knows the images of both.
     ///
     /// Nothing is visible yet.
-    pub(crate) fn plan(old: Side, new: Side, fresh: Option<usize>) -> Self {
-        // The newer registry knows all images of both.
+    pub(crate) fn plan(old: Side, new: Side) -> Self {
         let registry = &new.registry;
-        let editions = [old.registry.editions(), new.registry.editions()];
-        let mut steps = Vec::new();
-        for lives in registry.functions().values() {
+        let sides = [old.registry.editions(), new.registry.editions()];
+        let (mut primaries, mut leaving, mut arriving) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, lives) in registry.functions() {
             for live in lives {
-                let codes = editions.map(|editions| editions.code(registry, live, lives));
-                if codes[0] != codes[1] || fresh == Some(live.image) {
-                    steps.push(Step { head: live.head, old: codes[0], new: codes[1] });
+                let unit = registry.images()[live.image].unit;
+                let [old, new] = sides.map(|side| side.edition(registry, live, lives));
+                let step = Step { head: live.head, old, new };
+                let is_primary = |primary: &Live| primary.image == live.image;
+                if registry.primary(unit, name).is_some_and(is_primary) {
+                    primaries.push(step);
+                    continue;
+                }
+                let [was, will_be] = sides.map(|side| side.of(unit) == live.image);
+                match (was, will_be) {
+                    (true, false) => leaving.push(step),
+                    (false, true) => arriving.push(step),
+                    _ => {}
                 }
             }
         }
-        let first = PINS.clock().now().epoch();
-        let started = Instant::now();
-        Self { steps, old, new, first, flips: AtomicU64::new(0), started }
+        primaries.sort_by_key(|step| step.old == step.new);
+        let changing = primaries.partition_point(|step| step.old != step.new);
+        let (first, started) = (PINS.clock().now().epoch(), Instant::now());
+        let flips = AtomicU64::new(0);
+        Self { primaries, changing, leaving, arriving, old, new, first, flips, started }
     }
 
-    /// Says in every slot's routes what its callers run before and after.
+    /// Says in all routes what callers run before and after, and sends those of a patch that
+    /// nobody runs yet through their routers.
     pub(crate) fn announce(&self) {
-        for step in &self.steps {
+        for step in &self.primaries {
             step.head.routes().set(self.first, step.old);
             step.head.routes().set(self.first.next(), step.new);
+        }
+        for step in &self.arriving {
+            step.head.lead_through_router();
         }
     }
 
     /// Sends all callers through their routers, which still lead to the old code.
     pub(crate) fn route(&self) {
-        for step in &self.steps {
+        for step in self.primaries[..self.changing].iter().chain(&self.leaving) {
             step.head.lead_through_router();
         }
     }
 
     /// Begins the next epoch: from this instant calls run the other code, but for those in scopes
-    /// that were entered before.
-    pub(crate) fn flip(&self) {
+    /// that were entered before. `then` is done at that instant.
+    pub(crate) fn flip(&self, then: impl FnOnce()) {
         // Relaxed: one writer at a time; readers only report.
         self.flips.fetch_add(1, Ordering::Relaxed);
-        PINS.flip();
+        PINS.flip_and(then);
     }
 
     /// Sends calls back to the code from before; whether that can be done once more.
@@ -164,15 +206,11 @@ impl Transition {
         if self.flips() + 1 >= EPOCHS as u64 {
             return false;
         }
-        let next = Self::next_epoch();
-        for step in &self.steps {
-            let code = match self.direction() {
-                Direction::Forward => step.old,
-                Direction::Back => step.new,
-            };
-            step.head.routes().set(next, code);
+        let (next, direction) = (Self::next_epoch(), self.direction().reversed());
+        for step in &self.primaries {
+            step.head.routes().set(next, step.towards(direction));
         }
-        self.flip();
+        self.flip(|| {});
         true
     }
 
@@ -223,12 +261,13 @@ impl Transition {
 
     /// Sends callers to their code directly, when nobody is left who sees anything else.
     pub(crate) fn settle(&self) {
-        for step in &self.steps {
-            let code = match self.direction() {
-                Direction::Forward => step.new,
-                Direction::Back => step.old,
-            };
-            step.head.lead_to(code);
+        let direction = self.direction();
+        let newest = match direction {
+            Direction::Forward => &self.arriving,
+            Direction::Back => &self.leaving,
+        };
+        for step in self.primaries[..self.changing].iter().chain(newest) {
+            step.head.lead_to(step.towards(direction));
         }
     }
 
@@ -239,7 +278,7 @@ impl Transition {
         Progress {
             from: if ends[0] == to { ends[1] } else { ends[0] },
             to,
-            slots: self.steps.len() as u64,
+            slots: (self.changing + self.leaving.len() + self.arriving.len()) as u64,
             since: self.started.elapsed(),
             stragglers: self.stragglers(),
         }

@@ -27,7 +27,7 @@ const SCOPES: u64 = 10_000;
 const PROGRAM: &str = r#"
 use midair_trampolines::function::FunctionHead;
 use midair_trampolines::record::{Kind, records};
-use midair_trampolines::routes::Code;
+use midair_trampolines::routes::Edition;
 use std::ffi::{CStr, c_char};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -148,14 +148,11 @@ fn control(words: &[u64]) -> String {
     let heads = heads();
     midair::rollback_to(1).unwrap();
     midair::transition().unwrap().wait(std::time::Duration::from_secs(60)).unwrap();
-    let later: Vec<Code> = heads.iter().map(|head| match head.onward() {
-        onward if onward.is_null() => Code::plain(head.slot().target()),
-        onward => Code::guarded(onward),
-    }).collect();
+    let later: Vec<Edition> = heads.iter().map(|head| head.routes().newest().unwrap()).collect();
     let mut to_new = false;
     let seen = while_called(*threads, *scopes, |_| {
         for (head, later) in heads.iter().zip(&later) {
-            head.lead_to(if to_new { *later } else { Code::plain(head.body()) });
+            head.lead_to(if to_new { *later } else { head.edition(true) });
         }
         to_new = !to_new;
         u64::MAX

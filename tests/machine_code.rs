@@ -77,7 +77,7 @@ fn a_hot_call_is_one_load_and_one_indirect_call() {
     }
 }
 
-/// One load out of the `midair` section, one indirect call through what was loaded, and no other
+/// One load out of the section of slots, one indirect call through what was loaded, and no other
 /// call, lock, or access to a static.
 fn assert_hot_call(image: &Image<'_>, caller: &str, code: &[Instruction]) {
     let calls: Vec<_> = code.iter().filter(|line| is_call(line)).collect();
@@ -90,7 +90,7 @@ fn assert_hot_call(image: &Image<'_>, caller: &str, code: &[Instruction]) {
         panic!("{caller} reads {} statics", statics.len());
     };
     assert!(
-        image.records.contains(&load.ip_rel_memory_address()),
+        image.slots.contains(&load.ip_rel_memory_address()),
         "{caller} loads from {:#x}, which is no slot",
         load.ip_rel_memory_address()
     );
@@ -114,20 +114,20 @@ fn is_call(line: &Instruction) -> bool {
 struct Image<'a> {
     bytes: &'a [u8],
     elf: Elf<'a>,
-    /// The addresses of the `midair` section.
-    records: std::ops::Range<u64>,
+    /// The addresses of the slots.
+    slots: std::ops::Range<u64>,
 }
 
 impl<'a> Image<'a> {
     fn read(bytes: &'a [u8]) -> Self {
         let elf = Elf::parse(bytes).expect("an ELF file");
-        let records = elf
+        let slots = elf
             .section_headers
             .iter()
-            .find(|section| elf.shdr_strtab.get_at(section.sh_name) == Some("midair"))
+            .find(|section| elf.shdr_strtab.get_at(section.sh_name) == Some("midair_slots"))
             .map(|section| section.sh_addr..section.sh_addr + section.sh_size)
-            .expect("the library has records");
-        Self { bytes, elf, records }
+            .expect("the library has slots");
+        Self { bytes, elf, slots }
     }
 
     /// The instructions of an exported function.

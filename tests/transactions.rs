@@ -271,7 +271,7 @@ impl Program {
     /// The program with editions 2 to `last`.
     fn new(name: &str, last: u64) -> Self {
         let fixture = Fixture::new(name, PROGRAM);
-        let editions = tempfile::tempdir().unwrap();
+        let editions = tempfile::tempdir().expect("a temporary folder can be made");
         let first = editions.path().join("1.so");
         fixture.build_to(&first);
         let program = Self { fixture, editions, first };

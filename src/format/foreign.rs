@@ -6,10 +6,10 @@ use std::path::Path;
 
 use midair_trampolines::function::{FunctionParts, FunctionRecord, Origin};
 use midair_trampolines::layout::{Leaf, Roots};
-use midair_trampolines::own_section;
 use midair_trampolines::shape::{Fallback as _, Probe, Shape};
 use midair_trampolines::text::{RawText, packed_len};
 use midair_trampolines::types::{Described, TypeRecord};
+use midair_trampolines::{Slot, own_section};
 
 pub(crate) use self::maker::{FOREIGN, Foreign};
 
@@ -17,6 +17,8 @@ pub(crate) use self::maker::{FOREIGN, Foreign};
 mod maker;
 
 const TEXTS: [&str; 5] = ["game::update", "fn(u32)", "1.2.3", "src/lib.rs", "u32"];
+
+static SLOT: Slot = Slot::new(code as *const ());
 
 #[used]
 #[unsafe(link_section = "midair")]
@@ -31,6 +33,7 @@ static FUNCTION: FunctionRecord<((), u32), 1, { packed_len(&TEXTS) }> =
         body_hash: 42,
         shapes: [Shape::new(1, <Probe<u32>>::EXTENT, <Probe<u32>>::BEHIND)],
         body: code as *const (),
+        slot: &SLOT,
         shim: code as *const (),
         guarded: std::ptr::null(),
         adapter: std::ptr::null(),

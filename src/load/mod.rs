@@ -139,8 +139,7 @@ fn found(
         // SAFETY: the manifest read this record from the same bytes of the file, and the section
         // starts where the manifest said.
         let head = unsafe { section.function(function.offset) };
-        let body = head.body().addr();
-        if body < image.span.0 || body >= image.span.1 {
+        if !head.is_filled(image.span) {
             return Err(bound(&function.name));
         }
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use crate::Slot;
 use crate::hash::Hash;
 use crate::record::{Fields, Header, Kind, Malformed, Raw};
-use crate::routes::{Code, Routes};
+use crate::routes::{Code, Edition, Routes};
 #[cfg(not(loom))]
 use crate::scope;
 use crate::shape::{SHAPE_LEN, Shape};
@@ -32,7 +32,7 @@ pub struct FunctionHead {
     file_len: u32,
     types_len: u32,
     line: u32,
-    slot: Slot,
+    slot: &'static Slot,
     body: CodeAddress,
     shim: CodeAddress,
     guarded: CodeAddress,
@@ -40,6 +40,7 @@ pub struct FunctionHead {
     router: CodeAddress,
     onward: AtomicPtr<()>,
     resume: AtomicPtr<()>,
+    primary: AtomicPtr<()>,
     routes: Routes,
     origin: &'static Origin,
 }
@@ -83,6 +84,9 @@ pub struct FunctionParts<'a, const SHAPES: usize> {
     pub shapes: [Shape; SHAPES],
     /// The user's code.
     pub body: *const (),
+    /// What callers go through; it holds `shim`. All slots of an image stand close together, so
+    /// that a commit touches as little memory as can be.
+    pub slot: &'static Slot,
     /// Starts the runtime, settles the slot, and calls on.
     pub shim: *const (),
     /// Runs the user's code and returns a panic as data; null where none can leave it.
@@ -138,7 +142,7 @@ impl<TYPES, const SHAPES: usize, const TEXT: usize> FunctionRecord<TYPES, SHAPES
                 file_len: len_u32(parts.file),
                 types_len: len_u32(parts.types),
                 line: parts.line,
-                slot: Slot::new(parts.shim),
+                slot: parts.slot,
                 body: CodeAddress(parts.body),
                 shim: CodeAddress(parts.shim),
                 guarded: CodeAddress(parts.guarded),
@@ -146,6 +150,7 @@ impl<TYPES, const SHAPES: usize, const TEXT: usize> FunctionRecord<TYPES, SHAPES
                 router: CodeAddress(parts.router),
                 onward: AtomicPtr::new(std::ptr::null_mut()),
                 resume: AtomicPtr::new(std::ptr::null_mut()),
+                primary: AtomicPtr::new(std::ptr::null_mut()),
                 routes: Routes::new(),
                 origin: parts.origin,
             },
@@ -153,13 +158,6 @@ impl<TYPES, const SHAPES: usize, const TEXT: usize> FunctionRecord<TYPES, SHAPES
             text: pack(&[parts.name, parts.signature, parts.version, parts.file, parts.types]),
             types: PhantomData,
         }
-    }
-
-    /// The code that a call made now runs.
-    #[inline(always)]
-    #[must_use]
-    pub fn target(&self) -> *const () {
-        self.head.slot.target()
     }
 
     /// The fixed part.
@@ -194,8 +192,23 @@ const fn layout_hash(shapes: &[Shape]) -> u64 {
 impl FunctionHead {
     /// The slot that this image's callers go through.
     #[must_use]
-    pub const fn slot(&self) -> &Slot {
-        &self.slot
+    pub const fn slot(&self) -> &'static Slot {
+        self.slot
+    }
+
+    /// Whether the loader has filled this record in the image that spans `span`, and all of it
+    /// leads into that image: the slot to the shim, or to the body when it was called already.
+    #[must_use]
+    pub fn is_filled(&self, span: (usize, usize)) -> bool {
+        let inside = |address: usize| span.0 <= address && address < span.1;
+        let slot = std::ptr::from_ref(self.slot).addr();
+        // The slot's address is looked at before what is in it.
+        inside(self.body.0.addr())
+            && inside(self.shim.0.addr())
+            && inside(self.router.0.addr())
+            && inside(slot)
+            && slot.is_multiple_of(align_of::<Slot>())
+            && [self.shim.0, self.body.0].contains(&self.slot.target())
     }
 
     /// The code of this function in this image.
@@ -212,10 +225,43 @@ impl FunctionHead {
         may_unwind.then_some(self.guarded.0)
     }
 
-    /// Where this image's callers go in each epoch while the slot holds the router.
+    /// Whose code the callers of this function run in each epoch: those of this image, and those
+    /// of all images whose records [follow](Self::follow) this one.
     #[must_use]
     pub const fn routes(&self) -> &Routes {
         &self.routes
+    }
+
+    /// Lets the router of this image ask the routes of `primary`, the function's first record.
+    pub fn follow(&self, primary: &'static Self) {
+        // Release: pairs with the Acquire in `primary`.
+        self.primary.store(std::ptr::from_ref(primary).cast_mut().cast(), Ordering::Release);
+    }
+
+    #[cfg(not(loom))]
+    fn primary(&self) -> &Self {
+        // Acquire: pairs with the Release in `follow`.
+        let primary = self.primary.load(Ordering::Acquire).cast::<Self>();
+        // SAFETY: null, or a record that `follow` was given, which lives for ever.
+        unsafe { primary.as_ref() }.unwrap_or(self)
+    }
+
+    /// The code of this function in this image and all that follows from it, with `apart` as in
+    /// [`Edition::new`].
+    #[must_use]
+    pub fn edition(&self, apart: bool) -> Edition {
+        Edition::new(std::ptr::from_ref(self).cast(), apart)
+    }
+
+    /// The code of `edition`, as this image's callers enter it.
+    fn code_of(&self, edition: Edition) -> Code {
+        // SAFETY: editions are made of records, which live for ever.
+        let source = unsafe { &*edition.record().cast::<Self>() };
+        let apart = edition.is_apart() && !std::ptr::eq(source, self);
+        match source.guarded() {
+            Some(guarded) if apart => Code::guarded(guarded),
+            _ => Code::plain(source.body.0),
+        }
     }
 
     /// The code that a guarded call through the adapter runs.
@@ -230,8 +276,9 @@ impl FunctionHead {
         self.slot.point(self.router.0);
     }
 
-    /// Sends callers to `code` at once.
-    pub fn lead_to(&self, code: Code) {
+    /// Sends callers to the code of `edition` at once.
+    pub fn lead_to(&self, edition: Edition) {
+        let code = self.code_of(edition);
         if code.is_guarded() {
             // Release: pairs with the Acquire in `onward`. A caller that found the adapter in the
             // slot earlier goes to the old code or to the new.
@@ -252,9 +299,11 @@ impl FunctionHead {
             if target != self.router.0 {
                 return Code::plain(target);
             }
-            // A task of before a fork may see an epoch that is long over.
-            let code = self.routes.at(epoch).or_else(|| self.routes.newest());
-            code.unwrap_or(Code::plain(self.body.0))
+            let primary = self.primary();
+            // A task of before a fork may see an epoch that is long over. Where there has been no
+            // transition at all, the first record's code is the one that runs.
+            let edition = primary.routes.at(epoch).or_else(|| primary.routes.newest());
+            self.code_of(edition.unwrap_or_else(|| primary.edition(true)))
         })
     }
 
@@ -424,12 +473,14 @@ const fn offset(field: Field) -> usize {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::{Function, FunctionParts, FunctionRecord, Origin};
+    use crate::Slot;
     use crate::record::{Malformed, records};
     use crate::shape::{Fallback as _, Probe, Shape};
     use crate::text::{RawText, packed_len};
 
     const TEXTS: [&str; 5] = ["game::update", "fn(u32)->u8", "1.2.3", "src/lib.rs", "u32\nu8"];
     static ORIGIN: Origin = Origin { manifest_dir: RawText::new("/game") };
+    static SLOT: Slot = Slot::new(shim as *const ());
     static RECORD: FunctionRecord<(u8, u32), 2, { packed_len(&TEXTS) }> =
         FunctionRecord::new(FunctionParts {
             name: TEXTS[0],
@@ -444,6 +495,7 @@ mod tests {
                 Shape::new(0, <Probe<u8>>::EXTENT, <Probe<u8>>::BEHIND),
             ],
             body: body as *const (),
+            slot: &SLOT,
             shim: shim as *const (),
             guarded: std::ptr::null(),
             adapter: std::ptr::null(),
@@ -511,6 +563,7 @@ mod tests {
 
     #[test]
     fn a_rearmed_slot_goes_through_the_shim_and_then_on() {
+        static SLOT: Slot = Slot::new(shim as *const ());
         let record: FunctionRecord<((),), 0, 8> = FunctionRecord::new(FunctionParts {
             name: "a",
             signature: "b",
@@ -521,6 +574,7 @@ mod tests {
             body_hash: 1,
             shapes: [],
             body: body as *const (),
+            slot: &SLOT,
             shim: shim as *const (),
             guarded: std::ptr::null(),
             adapter: std::ptr::null(),
@@ -530,8 +584,8 @@ mod tests {
         let patch = bytes as *const ();
         record.head().slot().retarget(patch);
         record.head().rearm();
-        assert_eq!(record.target(), shim as *const ());
+        assert_eq!(record.head().slot().target(), shim as *const ());
         assert_eq!(record.head().settle(), patch);
-        assert_eq!(record.target(), patch);
+        assert_eq!(record.head().slot().target(), patch);
     }
 }

@@ -47,11 +47,47 @@ impl Code {
     }
 }
 
+/// Whose code callers of a function run, as a transition plans it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edition {
+    /// The record of the function in the image that the code belongs to.
+    record: *const (),
+    /// Whether that image has another standard library than the callers'.
+    apart: usize,
+}
+
+// SAFETY: the address of a record, which lives for ever.
+unsafe impl Send for Edition {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Edition {}
+
+impl Edition {
+    /// The code of `record`; `apart` says whether other images have standard libraries of their
+    /// own.
+    #[must_use]
+    pub const fn new(record: *const (), apart: bool) -> Self {
+        Self { record, apart: apart as usize }
+    }
+
+    /// The record.
+    #[must_use]
+    pub const fn record(self) -> *const () {
+        self.record
+    }
+
+    /// Whether its image has a standard library of its own.
+    #[must_use]
+    pub const fn is_apart(self) -> bool {
+        self.apart != 0
+    }
+}
+
 /// As many epochs as callers may be told apart by: the one before a transition, the one after it,
 /// and those of two reversals.
 pub const EPOCHS: usize = 4;
 
-/// The code behind one slot, by epoch.
+/// Whose code the callers of one function run, by epoch.
 ///
 /// # Why a reader finds what belongs to its epoch
 ///
@@ -72,8 +108,8 @@ pub struct Routes([Route; EPOCHS]);
 #[derive(Debug)]
 struct Route {
     epoch: AtomicU64,
-    address: AtomicPtr<()>,
-    guarded: AtomicUsize,
+    record: AtomicPtr<()>,
+    apart: AtomicUsize,
 }
 
 impl Routes {
@@ -93,36 +129,36 @@ impl Routes {
         Self([Route::new(), Route::new(), Route::new(), Route::new()])
     }
 
-    /// Callers of `epoch` go to `code`.
+    /// Callers of `epoch` run `edition`.
     ///
     /// Only for the one writer, and when nobody is pinned to the epoch [`EPOCHS`] before.
-    pub fn set(&self, epoch: Epoch, code: Code) {
+    pub fn set(&self, epoch: Epoch, edition: Edition) {
         let route = self.place(epoch);
         // Relaxed, all: the slot's Release store carries them to whoever finds the router in it.
-        if route.epoch.load(Ordering::Relaxed) == epoch.number() && route.code() == code {
+        if route.epoch.load(Ordering::Relaxed) == epoch.number() && route.edition() == edition {
             return;
         }
         route.epoch.store(0, Ordering::Relaxed);
-        route.address.store(code.address.cast_mut(), Ordering::Relaxed);
-        route.guarded.store(code.guarded, Ordering::Relaxed);
+        route.record.store(edition.record.cast_mut(), Ordering::Relaxed);
+        route.apart.store(edition.apart, Ordering::Relaxed);
         route.epoch.store(epoch.number(), Ordering::Relaxed);
     }
 
-    /// Where callers of `epoch` go, for one that holds a pin to it and found the router in the
+    /// What callers of `epoch` run, for one that holds a pin to it and found the router in the
     /// slot.
     #[must_use]
-    pub fn at(&self, epoch: Epoch) -> Option<Code> {
+    pub fn at(&self, epoch: Epoch) -> Option<Edition> {
         let route = self.place(epoch);
         // Relaxed: the Acquire load that found the router in the slot came first.
-        (route.epoch.load(Ordering::Relaxed) == epoch.number()).then(|| route.code())
+        (route.epoch.load(Ordering::Relaxed) == epoch.number()).then(|| route.edition())
     }
 
-    /// Where callers of the newest epoch go.
+    /// What callers of the newest epoch run.
     #[must_use]
-    pub fn newest(&self) -> Option<Code> {
+    pub fn newest(&self) -> Option<Edition> {
         let number = |route: &&Route| route.epoch.load(Ordering::Relaxed);
         let newest = self.0.iter().max_by_key(number)?;
-        (newest.epoch.load(Ordering::Relaxed) != 0).then(|| newest.code())
+        (newest.epoch.load(Ordering::Relaxed) != 0).then(|| newest.edition())
     }
 
     fn place(&self, epoch: Epoch) -> &Route {
@@ -135,8 +171,8 @@ impl Route {
     const fn new() -> Self {
         Self {
             epoch: AtomicU64::new(0),
-            address: AtomicPtr::new(std::ptr::null_mut()),
-            guarded: AtomicUsize::new(0),
+            record: AtomicPtr::new(std::ptr::null_mut()),
+            apart: AtomicUsize::new(0),
         }
     }
 
@@ -144,30 +180,30 @@ impl Route {
     fn new() -> Self {
         Self {
             epoch: AtomicU64::new(0),
-            address: AtomicPtr::new(std::ptr::null_mut()),
-            guarded: AtomicUsize::new(0),
+            record: AtomicPtr::new(std::ptr::null_mut()),
+            apart: AtomicUsize::new(0),
         }
     }
 
-    fn code(&self) -> Code {
-        Code {
-            address: self.address.load(Ordering::Relaxed).cast_const(),
-            guarded: self.guarded.load(Ordering::Relaxed),
+    fn edition(&self) -> Edition {
+        Edition {
+            record: self.record.load(Ordering::Relaxed).cast_const(),
+            apart: self.apart.load(Ordering::Relaxed),
         }
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::{Code, EPOCHS, Routes};
+    use super::{EPOCHS, Edition, Routes};
     use crate::scope::Epoch;
 
-    fn code(byte: &u8) -> Code {
-        Code::plain(std::ptr::from_ref(byte).cast())
+    fn edition(byte: &u8) -> Edition {
+        Edition::new(std::ptr::from_ref(byte).cast(), false)
     }
 
     #[test]
-    fn each_epoch_has_its_code_until_its_place_is_needed() {
+    fn each_epoch_has_its_edition_until_its_place_is_needed() {
         let bytes = [0_u8; EPOCHS + 1];
         let routes = Routes::new();
         assert_eq!(routes.newest(), None);
@@ -175,7 +211,7 @@ mod tests {
         let epochs: Vec<_> = bytes
             .iter()
             .map(|byte| {
-                routes.set(epoch, code(byte));
+                routes.set(epoch, edition(byte));
                 let set = epoch;
                 epoch = epoch.next();
                 set
@@ -183,8 +219,8 @@ mod tests {
             .collect();
         assert_eq!(routes.at(epochs[0]), None, "its place went to the fifth");
         for (epoch, byte) in epochs.iter().zip(&bytes).skip(1) {
-            assert_eq!(routes.at(*epoch), Some(code(byte)));
+            assert_eq!(routes.at(*epoch), Some(edition(byte)));
         }
-        assert_eq!(routes.newest(), Some(code(&bytes[EPOCHS])));
+        assert_eq!(routes.newest(), Some(edition(&bytes[EPOCHS])));
     }
 }

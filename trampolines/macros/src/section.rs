@@ -1,4 +1,4 @@
-//! The attributes that put a static into the link section.
+//! The attributes that put a static into a link section.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
@@ -12,6 +12,18 @@ pub(crate) fn attributes() -> TokenStream {
         #[cfg_attr(
             not(any(target_vendor = "apple", windows)),
             unsafe(link_section = "midair")
+        )]
+    }
+}
+
+/// Where the slots stand, close together.
+pub(crate) fn slots() -> TokenStream {
+    quote_spanned! {Span::mixed_site()=>
+        #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__midair_slots"))]
+        #[cfg_attr(windows, unsafe(link_section = ".data$midair"))]
+        #[cfg_attr(
+            not(any(target_vendor = "apple", windows)),
+            unsafe(link_section = "midair_slots")
         )]
     }
 }

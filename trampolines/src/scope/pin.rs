@@ -221,7 +221,13 @@ impl Pins {
 
     /// Begins the next epoch and makes sure that no pin of an older one is missed from here on.
     pub fn flip(&self) -> Epoch {
+        self.flip_and(|| {})
+    }
+
+    /// As [`flip`](Self::flip); `then` is done as soon as the next epoch has begun.
+    pub fn flip_and(&self, then: impl FnOnce()) -> Epoch {
         let epoch = self.clock.flip();
+        then();
         #[cfg(not(midair_mutant = "no_heavy_barrier"))]
         barrier::heavy();
         epoch

@@ -57,7 +57,7 @@ impl Parts<'_> {
             // SAFETY: the slot holds the shim, the body, or a later body whose signature and
             // layouts were found equal.
             let __midair_code = unsafe {
-                ::midair::__private::like(__midair_witness, __MIDAIR_RECORD.target())
+                ::midair::__private::like(__midair_witness, __MIDAIR_SLOT.target())
             };
             // SAFETY: the same function, under the same duties as the wrapper itself.
             unsafe { __midair_code(#arguments) } #wait

@@ -32,9 +32,13 @@ pub(crate) fn record(
     let (body_hash, line) = (body_hash(checked), line(signature));
     let texts = record_texts(checked, &texts.join("\n"));
     let (described, attributes) = (layout::function(&places), section::attributes());
+    let slots = section::slots();
     quote_spanned! {Span::mixed_site()=>
         #texts
         #described
+        #slots
+        static __MIDAIR_SLOT: ::midair::__private::Slot =
+            ::midair::__private::Slot::new(#shim as *const ());
         #attributes
         static __MIDAIR_RECORD: ::midair::__private::FunctionRecord<
             #types,
@@ -50,6 +54,7 @@ pub(crate) fn record(
             body_hash: #body_hash,
             shapes: [#(#expressions),*],
             body: #body as *const (),
+            slot: &__MIDAIR_SLOT,
             shim: #shim as *const (),
             guarded: #guarded,
             adapter: #adapter,
