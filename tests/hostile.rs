@@ -41,7 +41,8 @@ const BUILD: &str = "fn main() {
     println!(\"cargo:rerun-if-changed=build.rs\");
 }";
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
+    "midair",
     ".dynamic",
     ".dynsym",
     ".dynstr",

@@ -67,6 +67,17 @@ pub(super) fn fields(old: (&Graph, &[Field]), new: (&Graph, &[Field])) -> Vec<St
 
 /// What changed in fields of which only the order is told.
 pub(super) fn order(old: (&Graph, &[Field]), new: (&Graph, &[Field])) -> Vec<String> {
+    if same_names(old.1, new.1, |field| &field.name) {
+        let both = old.1.iter().zip(new.1);
+        let details = both.filter_map(|(was, part)| {
+            let was = Field { offset: part.offset, ..was.clone() };
+            edition((old.0, &was), (new.0, part))
+        });
+        return details.collect();
+    }
+    if let Some(details) = too_many("fields", old.1.len(), new.1.len()) {
+        return details;
+    }
     let named = |fields: &[Field], name: &str| fields.iter().any(|field| field.name == name);
     let told = |graph: &Graph, part: &Field, what: &str| {
         format!("field {}: {} {what}", field(&part.name), short(&graph.get(part.ty).name))

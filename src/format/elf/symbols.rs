@@ -156,7 +156,9 @@ fn defined(
     segments: &Segments<'_>,
     threads: u64,
 ) -> Option<&'static str> {
-    let end = symbol.value.checked_add(symbol.size)?;
+    let Some(end) = symbol.value.checked_add(symbol.size) else {
+        return Some("it wraps around the address space");
+    };
     if !matches!(
         symbol.binding(),
         sym::STB_LOCAL | sym::STB_GLOBAL | sym::STB_WEAK | sym::STB_GNU_UNIQUE
@@ -206,6 +208,7 @@ mod tests {
         refused(symbols, &[1], "the first one is not empty");
         refused(function, &[0xff; 4], "its name lies outside");
         refused(function + 8, &[0; 8], "outside its section");
+        refused(function + 8, &[0xff; 8], "wraps around");
         refused(function + 4, &[0x17], "a kind that no linker writes");
         refused(function + 6, &[0xf0, 0x7f], "its section is not there");
         refused(function + 6, &[0xf2, 0xff], "a section that no linker writes");
