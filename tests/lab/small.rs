@@ -34,6 +34,7 @@ macro_rules! record {
             body_hash: 42,
             shapes: [$(Extents::new(0, <Probe<$kind>>::EXTENT, <Probe<$kind>>::BEHIND)),*],
             body: $function as *const (),
+            slot: &$function::SLOT,
             shim: $function as *const (),
             guarded: std::ptr::null(),
             adapter: std::ptr::null(),
@@ -41,6 +42,8 @@ macro_rules! record {
             origin: &Origin { manifest_dir: RawText::new(\"/small\") },
         });
         mod $function {
+            pub static SLOT: midair_trampolines::Slot =
+                midair_trampolines::Slot::new(super::$function as *const ());
             pub const TEXTS: [&str; 5] = [
                 concat!(module_path!()),
                 $signature,
