@@ -19,6 +19,7 @@
 //! |---|---|
 //! | to mark functions, methods, `impl` blocks | [`hotpatch`] |
 //! | to know in a constructor or `DllMain` whether this is a patch | [`is_hotpatched`] |
+//! | types compared field by field in release builds too | [`derive(Layout)`](macro@Layout), [`macro@layout`] on traits |
 //! | another artifact or policy | [`Runtime::builder`] |
 //! | to patch when you say so | [`reload`] |
 //! | to know what a file says of itself, and whether it would fit | [`inspect`] |

@@ -1,12 +1,14 @@
 //! What derives do for a running program: libraries without debug info, compared by what
 //! `#[derive(Layout)]` says of their types.
 #![cfg(target_os = "linux")]
+#![allow(clippy::print_stdout, reason = "a test says what it skips")]
 #![allow(clippy::unwrap_used, reason = "tests state their expectations by panicking")]
 
 mod lab;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use lab::{Fixture, Host};
 use midair::inspect::{Library, Verdict, compare};
@@ -144,6 +146,22 @@ fn what_is_required_to_be_deep_may_be_so_by_derive() {
     assert!(answer.starts_with("ok 1 "), "{answer}");
     assert_eq!(host.call("call", 4), 8);
     host.quit();
+}
+
+#[test]
+fn what_is_stripped_is_still_described() {
+    let editions = Editions::new("lab_stripped", MIXED);
+    let stripped = editions.dir.path().join("stripped.so");
+    fs::copy(&editions.first, &stripped).unwrap();
+    match Command::new("strip").arg("--strip-all").arg(&stripped).status() {
+        Ok(status) => assert!(status.success()),
+        Err(_) => return println!("skipped: strip is not installed"),
+    }
+    assert!(fs::metadata(&stripped).unwrap().len() < fs::metadata(&editions.first).unwrap().len());
+    let depth = |library: &Path| -> Vec<_> {
+        depths(library).into_iter().map(|(name, depth, _)| (name, depth)).collect()
+    };
+    assert_eq!(depth(&stripped), depth(&editions.first));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lab::{Host, cargo, library};
+use midair::inspect::Library;
 
 /// Three crates of one image: the library, a dependency, and the dependency's dependency; the
 /// executable has the library's and the dependencies' records as well.
@@ -23,15 +24,24 @@ const LEAF: &str = "
 pub fn leaf(x: u64) -> u64 { x + LEAF }
 const LEAF: u64 = 1;
 pub mod deep { #[midair::hotpatch] pub fn leaf(x: u64) -> u64 { x } }
+#[derive(midair::Layout)]
+pub struct Twig<T> { pub of: T, pub more: Vec<Twig<T>> }
+#[derive(midair::Layout)]
+pub struct Branch { pub twigs: [Twig<Bud>; 2] }
+#[derive(midair::Layout)]
+pub struct Bud(pub u32, pub u32);
 ";
 const MIDDLE: &str = "
+#[derive(midair::Layout)]
 pub struct Middle;
 #[midair::hotpatch]
-impl Middle { pub fn through(&self, x: u64) -> u64 { rec_leaf::leaf(x) * 10 } }
+impl Middle {
+    pub fn through(&self, x: u64, _: Option<&rec_leaf::Branch>) -> u64 { rec_leaf::leaf(x) * 10 }
+}
 ";
 const TOP: &str = "
 #[midair::hotpatch]
-pub fn top(x: u64) -> u64 { rec_middle::Middle.through(x) + rec_leaf::deep::leaf(0) }
+pub fn top(x: u64) -> u64 { rec_middle::Middle.through(x, None) + rec_leaf::deep::leaf(0) }
 #[unsafe(no_mangle)]
 pub extern \"C\" fn call_top(x: u64) -> u64 { top(x) }
 ";
@@ -125,6 +135,18 @@ fn has(program: &str) -> bool {
     Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
+/// The types of all functions are known field by field, those two crates away too.
+fn check_types(library: &Path, how: &str) {
+    let library = Library::open(library).unwrap();
+    for function in library.functions() {
+        assert_eq!(function.shallow, None, "{how}: {}", function.name);
+    }
+    let described: Vec<_> = library.described().into_iter().map(|ty| ty.name).collect();
+    for ty in ["rec_leaf::Branch", "rec_leaf::Twig<rec_leaf::Bud>", "rec_leaf::Bud"] {
+        assert!(described.iter().any(|name| name == ty), "{how}: {ty} of {described:?}");
+    }
+}
+
 #[test]
 fn every_linker_and_profile_keeps_every_record() {
     let workspace = Workspace::new();
@@ -157,6 +179,7 @@ fn every_linker_and_profile_keeps_every_record() {
             assert_eq!(answer, wanted, "{profile} with {name}");
             assert_eq!(host.call("call_top", 1), 30, "{profile} with {name}");
             host.quit();
+            check_types(&first, &format!("{profile} with {name}"));
             let copies = tempfile::tempdir().unwrap();
             let output = Command::new(program)
                 .arg(&second)
