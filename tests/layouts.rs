@@ -385,6 +385,23 @@ fn objects_are_described_by_their_methods() {
     assert_eq!(parts(&node::<dyn Source<Inner, Item = Unit>>()), ["next"]);
 }
 
+/// The helper attribute and the attribute of that name beside each other.
+mod imported {
+    use midair::{Layout, layout};
+
+    #[derive(Layout)]
+    pub struct Holder {
+        #[layout(opaque)]
+        opaque: super::NotDescribed,
+        object: Box<dyn Object>,
+    }
+    #[layout]
+    trait Object {
+        #[layout(opaque)]
+        fn opaque(&self, of: super::NotDescribed);
+    }
+}
+
 /// Two types of one name.
 fn one() -> u64 {
     #[derive(Layout)]

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::ptr::NonNull;
 
-use midair::hotpatch;
+use midair::{Layout, hotpatch, layout};
 
 /// A player.
 #[derive(Debug, Default)]
@@ -23,6 +23,70 @@ pub struct View<'a> {
 
 #[derive(Debug)]
 struct Private(u8);
+
+/// A tree.
+#[derive(Debug, Layout)]
+pub struct Tree<'a, T, const N: usize> {
+    children: Vec<Tree<'a, T, N>>,
+    values: [Option<T>; N],
+    text: &'a str,
+    call: fn(&str, &mut T) -> bool,
+    #[layout(opaque)]
+    private: Private,
+}
+
+/// A choice.
+#[derive(Clone, Copy, Debug, Layout)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Choice {
+    /// One.
+    One(u32),
+    /// Two.
+    Two {
+        /// A field.
+        field: i8,
+    } = 7,
+}
+
+/// A word, or bytes.
+#[derive(Layout)]
+#[expect(missing_debug_implementations, reason = "a union has none")]
+pub union Word {
+    /// Whole.
+    pub word: u32,
+    /// In parts.
+    pub bytes: [u8; 4],
+}
+
+/// A base.
+#[layout]
+pub trait Base {
+    /// Names it.
+    fn name(&self) -> &str;
+}
+
+/// A shape.
+#[layout]
+pub trait Shape<T>: Base + fmt::Debug {
+    /// An associated type.
+    type Unit;
+    /// Measures.
+    fn measure(&mut self, by: &T) -> Self::Unit;
+    /// Not of objects.
+    fn generic<U>(&self, of: U) -> U
+    where
+        Self: Sized,
+    {
+        of
+    }
+}
+
+/// Draws.
+#[hotpatch]
+pub fn draw(tree: &Tree<'_, Choice, 3>, shape: &mut dyn Shape<u8, Unit = u16>) -> usize {
+    tree.values.len() + tree.children.len() + tree.text.len() + usize::from(shape.measure(&1))
+}
 
 /// Free.
 #[must_use]
