@@ -13,15 +13,23 @@ pub use midair_trampolines::section::Section;
 pub use midair_trampolines::shape::{Fallback, Probe, Shape, kind};
 pub use midair_trampolines::text::{RawText, packed_len};
 pub use midair_trampolines::types::{Described, TypeRecord};
-use midair_trampolines::unwind::GuardedFuture;
-pub use midair_trampolines::unwind::{Guarded, guard};
+use midair_trampolines::unwind::{Guarded, GuardedFuture};
+pub use midair_trampolines::unwind::{cross, give, take};
 pub use midair_trampolines::{Slot, own_section};
 
 pub use crate::start::first_call;
 
 /// Where a call goes that found the router in its slot.
-#[cold]
+#[inline]
 pub fn route(head: &'static FunctionHead) -> Code {
+    match head.onward() {
+        Some(code) => code,
+        None => ask(head),
+    }
+}
+
+#[cold]
+fn ask(head: &'static FunctionHead) -> Code {
     crate::scope::route(head)
 }
 

@@ -173,21 +173,29 @@ impl Transition {
         Self { primaries, changing, leaving, arriving, old, new, first, flips, started }
     }
 
-    /// Says in all routes what callers run before and after, and sends those of a patch that
-    /// nobody runs yet through their routers.
+    /// Says in all routes what callers run before and after, lets the routers concerned ask them,
+    /// and sends the callers of a patch that nobody runs yet there.
     pub(crate) fn announce(&self) {
         for step in &self.primaries {
             step.head.routes().set(self.first, step.old);
             step.head.routes().set(self.first.next(), step.new);
+        }
+        for step in self.routed().chain(&self.arriving) {
+            step.head.ask();
         }
         for step in &self.arriving {
             step.head.lead_through_router();
         }
     }
 
+    /// The slots whose callers are sent through their routers.
+    fn routed(&self) -> impl Iterator<Item = &Step> {
+        self.primaries[..self.changing].iter().chain(&self.leaving)
+    }
+
     /// Sends all callers through their routers, which still lead to the old code.
     pub(crate) fn route(&self) {
-        for step in self.primaries[..self.changing].iter().chain(&self.leaving) {
+        for step in self.routed() {
             step.head.lead_through_router();
         }
     }

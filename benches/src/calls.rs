@@ -81,8 +81,9 @@ pub(crate) fn run(effort: Effort) -> Result<Table, Error> {
         Candidate::new("hot call, another crate", |calls| tight(calls, elsewhere)),
         Candidate::new("hot method", |calls| tight(calls, |x| counter.count(x))),
     ];
-    let patched = after_a_patch(&fixtures, folder.path())?;
-    candidates.push(Candidate::new("hot call, after a patch", move |calls| patched(calls)));
+    let [direct, guarded] = after_a_patch(&fixtures, folder.path())?;
+    candidates.push(Candidate::new("hot call, after a patch", move |calls| direct(calls)));
+    candidates.push(Candidate::new("patched call, own std", move |calls| guarded(calls)));
 
     let mut table = Table::new("calls");
     eprintln!("measuring calls");
@@ -104,21 +105,25 @@ pub(crate) fn row(figure: &Figure) -> Row {
     }
 }
 
-/// A loop in a loaded library whose hot function runs the code of a later one.
-fn after_a_patch(fixtures: &Fixtures, folder: &Path) -> Result<extern "C" fn(u64) -> u64, Error> {
+type Loop = extern "C" fn(u64) -> u64;
+
+/// Two loops in a loaded library whose hot functions run the code of a later one, which has a
+/// standard library of its own: a function that no panic can leave, and one that is guarded.
+fn after_a_patch(fixtures: &Fixtures, folder: &Path) -> Result<[Loop; 2], Error> {
     let editions = fixtures.editions(Profile::Small)?;
     let [first, second] = ["first.so", SECOND].map(|name| folder.join(name));
     std::fs::copy(&editions[0], &first).map_err(at(&first))?;
     std::fs::copy(&editions[1], &second).map_err(at(&second))?;
     let library = load(&first)?;
     let version = symbol::<extern "C" fn() -> u64>(library, &first, b"bench_version")?;
-    let many = symbol::<extern "C" fn(u64) -> u64>(library, &first, b"bench_loop")?;
+    let direct = symbol::<Loop>(library, &first, b"bench_loop_unguarded")?;
+    let guarded = symbol::<Loop>(library, &first, b"bench_loop")?;
     let before = version();
     midair::reload(&second).map_err(|source| Error::Patch { source: Box::new(source) })?;
     if version() == before {
         return Err(Error::Old { path: second });
     }
-    Ok(many)
+    Ok([direct, guarded])
 }
 
 fn load(path: &Path) -> Result<&'static Library, Error> {

@@ -35,8 +35,7 @@ static FUNCTION: FunctionRecord<((), u32), 1, { packed_len(&TEXTS) }> =
         body: code as *const (),
         slot: &SLOT,
         shim: code as *const (),
-        guarded: std::ptr::null(),
-        adapter: std::ptr::null(),
+        guarded: None,
         router: code as *const (),
         origin: &Origin { manifest_dir: RawText::new("/game") },
     });

@@ -1,5 +1,5 @@
 //! The way over the border to another standard library: everything that works works there too,
-//! through each adapter and through each router.
+//! at once and by way of the routes of a transition.
 #![cfg(target_os = "linux")]
 
 use std::panic::{UnwindSafe, catch_unwind, panic_any};
@@ -25,7 +25,7 @@ static CONSTRUCTOR: extern "C" fn() = {
             // SAFETY: the record consists of numbers and pointers to what lives for ever.
             let twin: &'static _ = Box::leak(Box::new(unsafe { std::ptr::read(head) }));
             let edition = FunctionHead::edition(twin, true);
-            if road == "adapter" {
+            if road == "at once" {
                 head.lead_to(edition);
             } else {
                 head.routes().set(Epoch::FIRST, edition);
@@ -49,13 +49,13 @@ fn tests_pass_over(road: &str) {
 }
 
 #[test]
-fn everything_works_through_adapters() {
-    tests_pass_over("adapter");
+fn everything_works_over_the_border() {
+    tests_pass_over("at once");
 }
 
 #[test]
-fn everything_works_through_routers() {
-    tests_pass_over("router");
+fn everything_works_over_the_border_in_a_transition() {
+    tests_pass_over("routes");
 }
 
 #[derive(Debug, PartialEq)]

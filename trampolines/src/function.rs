@@ -11,6 +11,7 @@ use crate::routes::{Code, Edition, Routes};
 use crate::scope;
 use crate::shape::{SHAPE_LEN, Shape};
 use crate::text::{RawText, len_u32, pack};
+use crate::unwind::{Entry, Run};
 
 /// The fixed part of a function record.
 ///
@@ -35,8 +36,7 @@ pub struct FunctionHead {
     slot: &'static Slot,
     body: CodeAddress,
     shim: CodeAddress,
-    guarded: CodeAddress,
-    adapter: CodeAddress,
+    entry: Entry,
     router: CodeAddress,
     onward: AtomicPtr<()>,
     resume: AtomicPtr<()>,
@@ -89,10 +89,9 @@ pub struct FunctionParts<'a, const SHAPES: usize> {
     pub slot: &'static Slot,
     /// Starts the runtime, settles the slot, and calls on.
     pub shim: *const (),
-    /// Runs the user's code and returns a panic as data; null where none can leave it.
-    pub guarded: *const (),
-    /// Calls guarded code of another image and raises its panic anew; null where `guarded` is.
-    pub adapter: *const (),
+    /// The user's code for callers in an image with another standard library; `None` where no
+    /// panic can leave it.
+    pub guarded: Option<Run>,
     /// Asks where the call belongs, and calls on.
     pub router: *const (),
     /// Where the crate lies.
@@ -145,8 +144,7 @@ impl<TYPES, const SHAPES: usize, const TEXT: usize> FunctionRecord<TYPES, SHAPES
                 slot: parts.slot,
                 body: CodeAddress(parts.body),
                 shim: CodeAddress(parts.shim),
-                guarded: CodeAddress(parts.guarded),
-                adapter: CodeAddress(parts.adapter),
+                entry: Entry::new(parts.guarded),
                 router: CodeAddress(parts.router),
                 onward: AtomicPtr::new(std::ptr::null_mut()),
                 resume: AtomicPtr::new(std::ptr::null_mut()),
@@ -217,12 +215,11 @@ impl FunctionHead {
         self.body.0
     }
 
-    /// The code of this function in this image, for callers in an image with another standard
-    /// library; `None` where no panic can leave it.
+    /// The entry to the code of this function in this image, for callers in an image with another
+    /// standard library; `None` where no panic can leave it.
     #[must_use]
     pub fn guarded(&self) -> Option<*const ()> {
-        let may_unwind = cfg!(panic = "unwind") && !self.guarded.0.is_null();
-        may_unwind.then_some(self.guarded.0)
+        self.entry.address()
     }
 
     /// Whose code the callers of this function run in each epoch: those of this image, and those
@@ -264,26 +261,40 @@ impl FunctionHead {
         }
     }
 
-    /// The code that a guarded call through the adapter runs.
+    /// Where a call goes at once that found the router in the slot: to guarded code. `None` while
+    /// it has to be asked where the caller belongs.
+    #[inline]
     #[must_use]
-    pub fn onward(&self) -> *const () {
+    pub fn onward(&self) -> Option<Code> {
         // Acquire: pairs with the Release in `lead_to`.
-        self.onward.load(Ordering::Acquire).cast_const()
+        let entry = self.onward.load(Ordering::Acquire).cast_const();
+        (!entry.is_null()).then(|| Code::guarded(entry))
     }
 
-    /// Sends callers through the router, which asks where each of them belongs.
+    /// From now on, whoever finds the router in the slot is asked where it belongs.
+    pub fn ask(&self) {
+        // Release: whoever finds nothing here finds the routes that were set before.
+        self.onward.store(std::ptr::null_mut(), Ordering::Release);
+    }
+
+    /// Sends callers through the router, where they are [asked](Self::ask).
+    ///
+    /// It touches nothing but the slot: many slots are pointed at their routers between two
+    /// instants that lie close together.
     pub fn lead_through_router(&self) {
+        debug_assert!(self.onward().is_none(), "callers are asked before they are sent here");
         self.slot.point(self.router.0);
     }
 
-    /// Sends callers to the code of `edition` at once.
+    /// Sends callers to the code of `edition` at once; to guarded code by way of the router, which
+    /// knows how that is called.
     pub fn lead_to(&self, edition: Edition) {
         let code = self.code_of(edition);
         if code.is_guarded() {
-            // Release: pairs with the Acquire in `onward`. A caller that found the adapter in the
-            // slot earlier goes to the old code or to the new.
+            // Release: pairs with the Acquire in `onward`. A caller that found the router in the
+            // slot earlier is sent here, or to what its epoch runs.
             self.onward.store(code.address().cast_mut(), Ordering::Release);
-            self.slot.point(self.adapter.0);
+            self.slot.point(self.router.0);
         } else {
             self.slot.point(code.address());
         }
@@ -497,8 +508,7 @@ mod tests {
             body: body as *const (),
             slot: &SLOT,
             shim: shim as *const (),
-            guarded: std::ptr::null(),
-            adapter: std::ptr::null(),
+            guarded: None,
             router: router as *const (),
             origin: &ORIGIN,
         });
@@ -576,8 +586,7 @@ mod tests {
             body: body as *const (),
             slot: &SLOT,
             shim: shim as *const (),
-            guarded: std::ptr::null(),
-            adapter: std::ptr::null(),
+            guarded: None,
             router: router as *const (),
             origin: &ORIGIN,
         });

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 /// | from | to | by | with |
 /// |---|---|---|---|
 /// | shim | body | the first call, on any thread ([`settle`](Self::settle)) | compare-exchange |
-/// | anything | router, adapter, new code | a commit, one at a time ([`point`](Self::point), [`retarget`](Self::retarget)) | store, swap |
+/// | anything | router, new code | a commit, one at a time ([`point`](Self::point), [`retarget`](Self::retarget)) | store, swap |
 ///
 /// A commit may land between the moment a first call reads the shim and the moment it settles the
 /// slot. The compare-exchange then fails, because the slot no longer holds the shim, and the first

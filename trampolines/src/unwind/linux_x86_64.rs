@@ -17,18 +17,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::Run;
 use super::fault::Fault;
 
-/// Runs `run(frame)` and returns the panic that was stopped, or null.
+/// Calls `run` and returns the panic that was stopped, or null.
 ///
 /// # Safety
-/// `frame` is what `run` expects.
-#[inline]
-pub(super) unsafe fn catch(run: Run, frame: *mut ()) -> *mut Fault {
+/// `arguments` and `value` are what `run` expects.
+pub(super) unsafe extern "C-unwind" fn catch(
+    run: Run,
+    arguments: *mut (),
+    value: *mut (),
+) -> *mut Fault {
     // Relaxed: the number alone counts.
     if CANARY.load(Ordering::Relaxed) == NOT_LEARNT {
         learn();
     }
-    // SAFETY: the caller vouches for the frame.
-    let exception = unsafe { enter(run, frame) };
+    // SAFETY: the caller vouches for the arguments.
+    let exception = unsafe { enter(run, arguments, value) };
     if exception.is_null() {
         return ptr::null_mut();
     }
@@ -79,12 +82,12 @@ unsafe extern "C" {
     fn _Unwind_GetLanguageSpecificData(context: *mut Context) -> *const ();
 }
 
-/// Calls `run(frame)` and returns null, or the exception that [`personality`] stopped.
+/// Calls `run` and returns null, or the exception that [`personality`] stopped.
 ///
 /// The language's own data of this frame is the landing pad itself. The personality is reached by
 /// a jump nearby, so that the unwind table holds a distance and no symbol of ours is visible.
 #[unsafe(naked)]
-unsafe extern "C-unwind" fn enter(run: Run, frame: *mut ()) -> *mut Exception {
+unsafe extern "C-unwind" fn enter(run: Run, arguments: *mut (), value: *mut ()) -> *mut Exception {
     naked_asm!(
         ".cfi_startproc",
         ".cfi_personality 0x1b, .Lmidair_personality",
@@ -96,6 +99,7 @@ unsafe extern "C-unwind" fn enter(run: Run, frame: *mut ()) -> *mut Exception {
         ".cfi_def_cfa_register rbp",
         "mov rax, rdi",
         "mov rdi, rsi",
+        "mov rsi, rdx",
         "call rax",
         "xor eax, eax",
         // The unwinder comes back here with the exception in rax, and with rsp and rbp as they
@@ -203,7 +207,7 @@ fn learn() {
 
 /// The canary of a panic with this payload, and the payload back.
 fn sample(payload: Box<dyn Any + Send>) -> (usize, Box<dyn Any + Send>) {
-    unsafe extern "C-unwind" fn raise(payload: *mut ()) {
+    unsafe extern "C-unwind" fn raise(payload: *mut (), _: *mut ()) {
         // SAFETY: the variable below, which nobody else uses meanwhile.
         let payload = unsafe { &mut *payload.cast::<Option<Box<dyn Any + Send>>>() };
         if let Some(payload) = payload.take() {
@@ -212,7 +216,7 @@ fn sample(payload: Box<dyn Any + Send>) -> (usize, Box<dyn Any + Send>) {
     }
     let mut payload = Some(payload);
     // SAFETY: `raise` gets what it expects.
-    let exception = unsafe { enter(raise, (&raw mut payload).cast()) };
+    let exception = unsafe { enter(raise, (&raw mut payload).cast(), ptr::null_mut()) };
     // SAFETY: `raise` found a payload, so an exception came back.
     let canary = unsafe { (*exception).canary };
     // SAFETY: as above; not used again.

@@ -1,11 +1,15 @@
 //! Panics at the border between two images that each have a standard library of their own.
 //!
 //! A standard library ends the process when a panic of another one reaches its `catch_unwind`. So
-//! no panic crosses from one to the other. [`guard`] stops what the code of its own image raises
-//! and hands it over as data; [`Guarded::resume`] raises it anew in the image that called. Panics
-//! of other images, which began in a closure of theirs that was called underneath, pass through a
-//! guard to where they belong.
+//! no panic crosses from one to the other. A guard stops what the code of its own image raises and
+//! hands it over as data; the image that called raises it anew. Panics of other images, which began
+//! in a closure of theirs that was called underneath, pass through a guard to where they belong.
+//!
+//! A hot function has an [`Entry`] for callers on the other side, who go through [`cross`]. What has
+//! no slot, as the future of an async function, is run under [`guard`] by itself and hands out
+//! [`Guarded`] values.
 
+mod entry;
 mod fault;
 mod future;
 
@@ -43,9 +47,10 @@ mod other;
 )))]
 use other::{catch, identity};
 
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::MaybeUninit;
 use std::ptr;
 
+pub use entry::{Entry, Run, cross, give, take};
 use fault::Fault;
 pub use future::GuardedFuture;
 
@@ -101,29 +106,16 @@ impl<R> Guarded<R> {
 /// # Platform
 /// Only Linux on x86_64 can tell panics apart; elsewhere a panic of another standard library ends
 /// the process here. With `panic = "abort"` there is nothing to stop.
-#[inline(always)]
 pub fn guard<F: FnOnce() -> R, R>(call: F) -> Guarded<R> {
-    let mut frame = Frame { call: ManuallyDrop::new(call), value: MaybeUninit::uninit() };
-    // SAFETY: `run` gets the frame that it expects, once.
-    let fault = unsafe { catch(run::<F, R>, (&raw mut frame).cast()) };
-    Guarded { fault, value: frame.value }
+    unsafe extern "C-unwind" fn run<F: FnOnce() -> R, R>(call: *mut (), value: *mut ()) {
+        // SAFETY: the variables below, each used once.
+        let call: F = unsafe { take(call) };
+        // SAFETY: as above.
+        unsafe { give(value, call()) };
+    }
+    let mut call = MaybeUninit::new(call);
+    let mut value = MaybeUninit::<R>::uninit();
+    // SAFETY: `run` gets what it expects.
+    let fault = unsafe { catch(run::<F, R>, call.as_mut_ptr().cast(), value.as_mut_ptr().cast()) };
+    Guarded { fault, value }
 }
-
-/// What a call under a guard works with.
-struct Frame<F, R> {
-    call: ManuallyDrop<F>,
-    value: MaybeUninit<R>,
-}
-
-/// # Safety
-/// `frame` is the address of a `Frame<F, R>` whose call has not been made.
-unsafe extern "C-unwind" fn run<F: FnOnce() -> R, R>(frame: *mut ()) {
-    // SAFETY: the caller vouches for the frame, of which nobody else knows meanwhile.
-    let frame = unsafe { &mut *frame.cast::<Frame<F, R>>() };
-    // SAFETY: taken once.
-    let call = unsafe { ManuallyDrop::take(&mut frame.call) };
-    frame.value.write(call());
-}
-
-/// The code that a guard runs: one argument, the address of its frame.
-type Run = unsafe extern "C-unwind" fn(*mut ());

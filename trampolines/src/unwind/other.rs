@@ -7,14 +7,17 @@ use std::ptr;
 use super::Run;
 use super::fault::Fault;
 
-/// Runs `run(frame)` and returns the panic that was stopped, or null.
+/// Calls `run` and returns the panic that was stopped, or null.
 ///
 /// # Safety
-/// `frame` is what `run` expects.
-#[inline]
-pub(super) unsafe fn catch(run: Run, frame: *mut ()) -> *mut Fault {
-    // SAFETY: the caller vouches for the frame.
-    match catch_unwind(AssertUnwindSafe(|| unsafe { run(frame) })) {
+/// `arguments` and `value` are what `run` expects.
+pub(super) unsafe extern "C-unwind" fn catch(
+    run: Run,
+    arguments: *mut (),
+    value: *mut (),
+) -> *mut Fault {
+    // SAFETY: the caller vouches for the arguments.
+    match catch_unwind(AssertUnwindSafe(|| unsafe { run(arguments, value) })) {
         Ok(()) => ptr::null_mut(),
         Err(payload) => Fault::new(payload),
     }

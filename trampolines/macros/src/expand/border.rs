@@ -1,6 +1,5 @@
 //! The border between two images that each have a standard library of their own: the user's code
-//! under a guard, for callers on the other side, and the adapter through which callers on this
-//! side enter such code.
+//! for callers on the other side, and the call of such code from this side.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -8,67 +7,80 @@ use quote::{quote, quote_spanned};
 use super::function::{Parts, quiet};
 
 impl Parts<'_> {
-    /// Both functions; nothing where no panic can leave the user's code, or leaves it otherwise.
-    ///
-    /// `target` is the way to the user's code, `guarded` the way to the first of the two.
-    pub(super) fn border(&self, target: &TokenStream, guarded: &TokenStream) -> TokenStream {
+    /// The function that callers on the other side enter under a guard; nothing where no panic can
+    /// leave the user's code, or leaves it otherwise. `target` is the way to that code.
+    pub(super) fn guarded(&self, target: &TokenStream) -> TokenStream {
         if !self.variants.unwinds() {
             return TokenStream::new();
         }
         let quiet = quiet();
         let everywhere = &self.sorted.everywhere;
-        let arguments = self.variants.arguments();
-        let never = self
-            .variants
-            .is_never()
-            .then(|| quote_spanned!(Span::mixed_site()=> -> ::core::convert::Infallible));
-        let [head, adapter] = [self.variants.guarded(), self.variants.target("__midair_adapter")];
-        let onward = quote_spanned!(Span::mixed_site()=> __MIDAIR_RECORD.head().onward());
-        let call = self.guarded_call(guarded, &onward);
+        let head = guarded_head();
+        let names = self.variants.arguments_as(&quote_spanned!(Span::mixed_site()=> __midair_self));
+        let call = quote_spanned!(Span::mixed_site()=> unsafe { #target(#(#names),*) });
+        let answer = if self.variants.is_never() {
+            call
+        } else {
+            quote_spanned! {Span::mixed_site()=>
+                let __midair_answer = #call;
+                // SAFETY: the caller has made room for it.
+                unsafe { ::midair::__private::give(__midair_value, __midair_answer) }
+            }
+        };
         quote_spanned! {Span::mixed_site()=>
             #quiet
             #(#everywhere)*
             #head {
+                // SAFETY: the caller has put them there.
+                let (#(#names,)*) = unsafe { ::midair::__private::take(__midair_arguments) };
                 // SAFETY: under the duties of this function.
-                ::midair::__private::guard(move || #never { unsafe { #target(#arguments) } })
-            }
-            #quiet
-            #(#everywhere)*
-            #adapter {
-                #call
+                #answer
             }
         }
     }
 
-    /// The call of the guarded code at `address`, whose panic goes on here.
-    pub(super) fn guarded_call(&self, guarded: &TokenStream, address: &TokenStream) -> TokenStream {
-        let pointer = self.variants.guarded_pointer();
-        let arguments = self.variants.arguments();
-        let call = quote_spanned! {Span::mixed_site()=>
-            {
-                let __midair_witness: #pointer = #guarded;
-                // SAFETY: the runtime names guarded code alone here, of a body whose signature and
-                // layouts were found equal.
-                let __midair_code = unsafe { ::midair::__private::like(__midair_witness, #address) };
-                // SAFETY: the same function, under the same duties.
-                unsafe { __midair_code(#arguments) }.resume()
-            }
-        };
+    /// Its declaration in the helper trait.
+    pub(super) fn guarded_declaration(&self) -> TokenStream {
+        if !self.variants.unwinds() {
+            return TokenStream::new();
+        }
+        let head = guarded_head();
+        quote!(#head;)
+    }
+
+    /// What the record says of it, which `path` leads to.
+    pub(super) fn guarded_entry(&self, path: impl Fn(&Ident) -> TokenStream) -> TokenStream {
+        if !self.variants.unwinds() {
+            return quote!(::core::option::Option::None);
+        }
+        let function = path(&Ident::new("__midair_guarded", Span::mixed_site()));
+        quote!(::core::option::Option::Some(#function))
+    }
+
+    /// The call of the code on the other side whose entry is `entry`.
+    pub(super) fn crossing(&self, entry: &TokenStream) -> TokenStream {
+        let names = self.variants.each_argument();
         if self.variants.is_never() {
-            quote_spanned!(Span::mixed_site()=> match #call {})
-        } else {
-            call
+            return quote_spanned! {Span::mixed_site()=>
+                // SAFETY: as below; it gives nothing back.
+                match unsafe {
+                    ::midair::__private::cross::<_, ::core::convert::Infallible>(#entry, (#(#names,)*))
+                } {}
+            };
+        }
+        quote_spanned! {Span::mixed_site()=>
+            // SAFETY: the runtime names the entry of a body whose signature and layouts were found
+            // equal; it is called under the same duties.
+            unsafe { ::midair::__private::cross(#entry, (#(#names,)*)) }
         }
     }
+}
 
-    /// What the record says of the border: the two functions as `path` reaches them, or nothing.
-    pub(super) fn border_pointers(&self, path: impl Fn(&Ident) -> TokenStream) -> [TokenStream; 2] {
-        ["__midair_guarded", "__midair_adapter"].map(|name| {
-            if !self.variants.unwinds() {
-                return quote!(::core::ptr::null());
-            }
-            let function = path(&Ident::new(name, Span::mixed_site()));
-            quote!(#function as *const ())
-        })
+fn guarded_head() -> TokenStream {
+    quote_spanned! {Span::mixed_site()=>
+        unsafe extern "C-unwind" fn __midair_guarded(
+            __midair_arguments: *mut (),
+            __midair_value: *mut (),
+        )
     }
 }

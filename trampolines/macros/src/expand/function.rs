@@ -96,12 +96,11 @@ impl Parts<'_> {
         let body = self.body();
         let boxed = self.boxed(&quote_spanned!(Span::mixed_site()=> __midair_body));
         let shim = self.shim(&self.target());
-        let guarded = quote_spanned!(Span::mixed_site()=> __midair_guarded);
-        let router = self.router(&self.target(), &guarded);
-        let border = self.border(&self.target(), &guarded);
-        let pointers = self.border_pointers(|name| quote!(#name));
-        let record = record(self.checked, &self.target(), |name| quote!(#name), &pointers);
-        quote!(#body #boxed #shim #router #border #record)
+        let router = self.router(&self.target());
+        let guarded = self.guarded(&self.target());
+        let entry = self.guarded_entry(|name| quote!(#name));
+        let record = record(self.checked, &self.target(), |name| quote!(#name), &entry);
+        quote!(#body #boxed #shim #router #guarded #record)
     }
 
     fn in_trait(&self, owner: &Owner) -> TokenStream {
@@ -110,16 +109,15 @@ impl Parts<'_> {
         let body_name = quote_spanned!(Span::mixed_site()=> __midair_body);
         let (body, boxed) = (self.body(), self.boxed(&own(&body_name)));
         let shim = self.shim(&own(&self.target()));
-        let guarded = own(&quote_spanned!(Span::mixed_site()=> __midair_guarded));
-        let router = self.router(&own(&self.target()), &guarded);
-        let border = self.border(&own(&self.target()), &guarded);
+        let router = self.router(&own(&self.target()));
+        let guarded = self.guarded(&own(&self.target()));
         let ty = static_type(&owner.self_ty);
         let lifetimes = owner.generics.params.iter().map(|_| quote!('static)).collect::<Vec<_>>();
         let fixed = |name: &TokenStream| path_in(&quote!(#ty), &lifetimes, name);
         let path = |name: &Ident| fixed(&quote!(#name));
-        let pointers = self.border_pointers(path);
-        let record = record(self.checked, &fixed(&self.target()), path, &pointers);
-        let helper = self.helper(owner, &quote!(#body #boxed #shim #router #border));
+        let entry = self.guarded_entry(path);
+        let record = record(self.checked, &fixed(&self.target()), path, &entry);
+        let helper = self.helper(owner, &quote!(#body #boxed #shim #router #guarded));
         quote!(#helper #record)
     }
 
@@ -132,11 +130,7 @@ impl Parts<'_> {
             let boxed = self.variants.target("__midair_boxed");
             quote!(#boxed;)
         });
-        let border = self.variants.unwinds().then(|| {
-            let guarded = self.variants.guarded();
-            let adapter = self.variants.target("__midair_adapter");
-            quote!(#guarded; #adapter;)
-        });
+        let guarded = self.guarded_declaration();
         let quiet = quiet();
         let (generics, _, bounds) = owner.generics.split_for_impl();
         let arguments = owner.generics.lifetimes().map(|param| &param.lifetime);
@@ -155,7 +149,7 @@ impl Parts<'_> {
                 #boxed
                 #shim;
                 #router;
-                #border
+                #guarded
             }
             #[doc(hidden)]
             impl #generics __MidairHot<#(#arguments),*> for #ty #bounds {
@@ -174,7 +168,9 @@ impl Parts<'_> {
         let signature = self.variants.body();
         let block = &self.checked.function.body;
         let said = said();
-        quote!(#said #(#attributes)* #(#everywhere)* #strict #signature #block)
+        // Once, and not once more in the function that guards it.
+        let once = self.variants.unwinds().then(|| quote!(#[inline(never)]));
+        quote!(#said #(#attributes)* #(#everywhere)* #once #strict #signature #block)
     }
 
     /// What stands behind the slot of an async function: it boxes the future of the user's code.
@@ -212,19 +208,25 @@ impl Parts<'_> {
                 ::midair::__private::own_section!(),
             )
         };
-        self.passage("__midair_shim", target, &code)
+        let shim = self.passage("__midair_shim", target, &code);
+        quote_spanned!(Span::mixed_site()=> #[cold] #shim)
     }
 
-    /// What the slot holds while a transition is under way.
-    fn router(&self, target: &TokenStream, guarded: &TokenStream) -> TokenStream {
+    /// What the slot holds while a transition is under way, and for as long as it leads to code of
+    /// an image with another standard library.
+    fn router(&self, target: &TokenStream) -> TokenStream {
         let address = quote_spanned!(Span::mixed_site()=> __midair_route.address());
-        let over_the_border = self.variants.unwinds().then(|| {
-            let call = self.guarded_call(guarded, &address);
-            quote_spanned!(Span::mixed_site()=> if __midair_route.is_guarded() { return #call; })
+        let crossing = self.variants.unwinds().then(|| {
+            let crossing = self.crossing(&address);
+            quote_spanned! {Span::mixed_site()=>
+                if __midair_route.is_guarded() {
+                    return #crossing;
+                }
+            }
         });
         let code = quote_spanned! {Span::mixed_site()=> {
             let __midair_route = ::midair::__private::route(__MIDAIR_RECORD.head());
-            #over_the_border
+            #crossing
             #address
         }};
         self.passage("__midair_router", target, &code)
@@ -238,7 +240,6 @@ impl Parts<'_> {
         let pointer = self.variants.pointer();
         let arguments = self.variants.arguments();
         quote_spanned! {Span::mixed_site()=>
-            #[cold]
             #[inline(never)]
             #quiet
             #(#everywhere)*

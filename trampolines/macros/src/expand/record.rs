@@ -13,15 +13,14 @@ use crate::shapes::Shapes;
 use crate::signature::{Places, path_text, signature_text, type_text};
 use crate::text::TokenHash;
 
-/// The record of `checked`, whose code is `body`; `path` leads to the other functions by name, and
-/// `border` is what stands at the border between two standard libraries.
+/// The record of `checked`, whose code is `body`, and `guarded` for callers with another standard
+/// library; `path` leads to the other functions by name.
 pub(crate) fn record(
     checked: &Checked,
     body: &TokenStream,
     path: impl Fn(&Ident) -> TokenStream,
-    border: &[TokenStream; 2],
+    guarded: &TokenStream,
 ) -> TokenStream {
-    let [guarded, adapter] = border;
     let [shim, router] = ["__midair_shim", "__midair_router"]
         .map(|name| path(&Ident::new(name, Span::mixed_site())));
     let signature = &checked.function.signature;
@@ -57,7 +56,6 @@ pub(crate) fn record(
             slot: &__MIDAIR_SLOT,
             shim: #shim as *const (),
             guarded: #guarded,
-            adapter: #adapter,
             router: #router as *const (),
             origin: &__MIDAIR_ORIGIN,
         });

@@ -77,26 +77,6 @@ impl<'a> Variants<'a> {
         target
     }
 
-    /// The function behind the slot for callers in an image with another standard library: under
-    /// a guard, and with the ABI of this compiler.
-    pub(crate) fn guarded(&self) -> Signature {
-        let mut guarded = self.target("__midair_guarded");
-        guarded.abi = None;
-        guarded.safety = Safety::Unsafe(syn::token::Unsafe(Span::mixed_site()));
-        guarded.output = if self.is_never() {
-            Self::output("Guarded", &parse_quote!(-> ::core::convert::Infallible))
-        } else {
-            Self::output("Guarded", &guarded.output)
-        };
-        guarded
-    }
-
-    /// The type of pointers to guarded functions.
-    pub(crate) fn guarded_pointer(&self) -> TokenStream {
-        let inputs = self.signature.inputs.iter().map(|_| quote!(_));
-        quote_spanned!(Span::mixed_site()=> unsafe fn(#(#inputs),*) -> _)
-    }
-
     /// `unsafe extern "C" fn(_, _) -> _`: every pointer that is called has this type, and the
     /// compiler finds out the rest.
     pub(crate) fn pointer(&self) -> TokenStream {
@@ -108,10 +88,19 @@ impl<'a> Variants<'a> {
 
     /// The arguments as they are passed on.
     pub(crate) fn arguments(&self) -> TokenStream {
+        let arguments = self.each_argument();
+        quote!(#(#arguments),*)
+    }
+
+    pub(crate) fn each_argument(&self) -> Vec<TokenStream> {
         let receiver = self.signature.receiver().map(|receiver| receiver.self_token);
-        let receiver = receiver.iter();
-        let names = &self.names;
-        quote!(#(#receiver,)* #(#names),*)
+        self.arguments_as(&quote!(#receiver))
+    }
+
+    /// The arguments, where a receiver is called `receiver`.
+    pub(crate) fn arguments_as(&self, receiver: &TokenStream) -> Vec<TokenStream> {
+        let receiver = self.signature.receiver().map(|_| receiver.clone());
+        receiver.into_iter().chain(self.names.iter().map(|name| quote!(#name))).collect()
     }
 
     fn rename(&self, signature: &mut Signature, name: &str) {
@@ -154,19 +143,14 @@ impl<'a> Variants<'a> {
     }
 
     fn boxed(&self, output: &ReturnType) -> ReturnType {
-        let future = if self.is_local { "LocalFuture" } else { "SendFuture" };
-        Self::output(future, output)
-    }
-
-    /// `-> name<output>`, with one of our own types.
-    fn output(name: &str, output: &ReturnType) -> ReturnType {
         let unit: Type = parse_quote!(());
         let output = match output {
             ReturnType::Default => &unit,
             ReturnType::Type(_, ty) => ty,
         };
-        let name = Ident::new(name, Span::mixed_site());
-        let path = quote_spanned!(Span::mixed_site()=> ::midair::__private::#name);
+        let future = if self.is_local { "LocalFuture" } else { "SendFuture" };
+        let future = Ident::new(future, Span::mixed_site());
+        let path = quote_spanned!(Span::mixed_site()=> ::midair::__private::#future);
         parse_quote!(-> #path<#output>)
     }
 }
