@@ -487,6 +487,7 @@ impl Domain {
         self.locks.store(ptr::from_ref(locks).cast_mut(), Ordering::Release);
         PINS.forked();
         if let Some(transition) = self.transition.load_full() {
+            transition.recount();
             self.side.store(Arc::new(transition.destination().clone()));
             if !transition.is_visible() {
                 transition.settle();

@@ -258,6 +258,13 @@ impl Transition {
         self.flips() != 0
     }
 
+    /// Counts its flips by the clock, in a child that may have been forked between a count and its
+    /// flip.
+    pub(crate) fn recount(&self) {
+        let flips = PINS.clock().now().epoch().number() - self.first.number();
+        self.flips.store(flips, Ordering::Relaxed);
+    }
+
     fn flips(&self) -> u64 {
         self.flips.load(Ordering::Relaxed)
     }
@@ -349,5 +356,20 @@ impl ClosedGate {
 impl Drop for ClosedGate {
     fn drop(&mut self) {
         PINS.set_gate(Gate::Open);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Direction, Ordering, Side, Transition};
+
+    #[test]
+    fn a_child_forked_between_the_count_and_the_flip_asks_the_clock() {
+        let transition = Transition::plan(Side::default(), Side::default());
+        transition.flips.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(transition.direction(), Direction::Forward);
+        transition.recount();
+        assert_eq!(transition.direction(), Direction::Back);
+        assert!(!transition.is_visible());
     }
 }

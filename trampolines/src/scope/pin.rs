@@ -114,7 +114,23 @@ impl Pin {
         (clock.now().epoch(), before)
     }
 
-    /// Pins what was pinned before [`pass`](Self::pass).
+    /// Enters a scope in a signal handler that interrupts this thread where it has a pin already,
+    /// in the middle of an entry or of a router: as [`pass`](Self::pass), but it heeds the gate.
+    ///
+    /// # Errors
+    /// [`Closed`] while the gate is; what is pinned stays.
+    pub fn enter_within(&self, clock: &Clock) -> Result<(Epoch, u64), Closed> {
+        let before = self.epoch.load(Ordering::Relaxed);
+        // The interrupted entry may not have come to its own barrier.
+        barrier::light();
+        let word = clock.now();
+        match word.gate() {
+            Gate::Open => Ok((word.epoch(), before)),
+            Gate::Closed => Err(Closed),
+        }
+    }
+
+    /// Pins what was pinned before [`pass`](Self::pass) or [`enter_within`](Self::enter_within).
     pub fn restore(&self, before: u64) {
         // Release: pairs with the Acquire in `pinned`.
         self.epoch.store(before, Ordering::Release);
@@ -129,6 +145,14 @@ impl Pin {
         #[cfg(midair_mutant = "leave_relaxed")]
         let order = Ordering::Relaxed;
         self.epoch.store(0, order);
+    }
+
+    /// Whether it pins nothing.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        // Relaxed: asked by the thread that wrote it.
+        self.epoch.load(Ordering::Relaxed) == 0
     }
 
     /// Whether it pins `epoch`.

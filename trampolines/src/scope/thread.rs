@@ -18,6 +18,9 @@ struct Thread {
     depth: Cell<usize>,
     /// The epoch it sees while `depth` is not 0.
     view: Cell<Option<Epoch>>,
+    /// What it had pinned and seen when a signal handler entered a scope in the middle of an entry,
+    /// for that scope's end; 0 pinned everywhere else.
+    outer: Cell<(u64, Option<Epoch>)>,
     /// Its destructors run: nobody would give back a pin that it kept.
     is_ending: Cell<bool>,
 }
@@ -28,6 +31,7 @@ thread_local! {
             pin: Cell::new(None),
             depth: Cell::new(0),
             view: Cell::new(None),
+            outer: Cell::new((0, None)),
             is_ending: Cell::new(false),
         }
     };
@@ -58,7 +62,8 @@ pub fn enter() {
     THREAD.with(|thread| {
         let depth = thread.depth.get();
         if depth == 0 {
-            match thread.pin.get().and_then(|pin| pin.enter(PINS.clock()).ok()) {
+            let free = thread.pin.get().filter(|pin| pin.is_free());
+            match free.and_then(|pin| pin.enter(PINS.clock()).ok()) {
                 Some(epoch) => thread.view.set(Some(epoch)),
                 None => enter_slowly(thread),
             }
@@ -97,8 +102,9 @@ pub fn checkpoint() -> Here {
         if thread.depth.get() != 1 || own.is_none() {
             return Here::Unchanged;
         }
-        unpin(thread);
+        // In this order: a signal that comes in between finds no scope rather than one unpinned.
         thread.depth.set(0);
+        unpin(thread);
         enter();
         Here::Current
     })
@@ -181,7 +187,15 @@ fn enter_slowly(thread: &Thread) {
     let pin = own_pin(thread);
     let mut wait = Duration::from_micros(20);
     loop {
-        if let Ok(epoch) = pin.enter(PINS.clock()) {
+        let entered = if pin.is_free() {
+            pin.enter(PINS.clock())
+        } else {
+            pin.enter_within(PINS.clock()).map(|(epoch, before)| {
+                thread.outer.set((before, thread.view.get()));
+                epoch
+            })
+        };
+        if let Ok(epoch) = entered {
             thread.view.set(Some(epoch));
             return;
         }
@@ -206,10 +220,15 @@ fn own_pin(thread: &Thread) -> &'static Pin {
 
 #[inline]
 fn unpin(thread: &Thread) {
-    if let Some(pin) = thread.pin.get() {
+    let Some(pin) = thread.pin.get() else { return };
+    if thread.outer.get().0 == 0 {
         pin.leave();
+        give_back_when_ending(thread);
+    } else {
+        let (pinned, view) = thread.outer.replace((0, None));
+        thread.view.set(view);
+        pin.restore(pinned);
     }
-    give_back_when_ending(thread);
 }
 
 #[inline]
@@ -223,7 +242,9 @@ fn give_back_when_ending(thread: &Thread) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Here, PINS, checkpoint, enter, leave, pinned, step_into, step_out};
+    use super::{
+        Here, PINS, THREAD, checkpoint, enter, leave, own_pin, pinned, step_into, step_out,
+    };
     use std::sync::Mutex;
 
     /// The clock is the process's: one test at a time.
@@ -245,6 +266,23 @@ mod tests {
         assert_eq!(pinned(), Some(next));
         leave();
         assert_eq!(pinned(), None);
+        assert!(!PINS.any_before(next));
+    }
+
+    #[test]
+    fn a_handler_in_the_middle_of_an_entry_leaves_its_pin_alone() {
+        let _alone = ALONE.lock();
+        let pin = THREAD.with(own_pin);
+        let epoch = pin.enter(PINS.clock()).unwrap();
+        let next = PINS.flip();
+        // A signal comes in before the thread knows that it is in a scope.
+        enter();
+        assert_eq!(pinned(), Some(next));
+        assert!(PINS.any_before(next), "the entry that was interrupted is not waited for");
+        leave();
+        assert!(pin.holds(Some(epoch)));
+        assert_eq!(pinned(), None);
+        pin.leave();
         assert!(!PINS.any_before(next));
     }
 
