@@ -23,6 +23,8 @@ mod targets;
 mod tests;
 mod unwinding;
 mod versions;
+#[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
+mod witness;
 mod words;
 
 use goblin::container::{Container as Class, Ctx};
@@ -103,6 +105,12 @@ struct File<'a> {
 impl<'a> File<'a> {
     fn read(bytes: &'a [u8]) -> Result<Self, Fault> {
         let header = Elf::parse_header(bytes).map_err(damaged)?;
+        let version = u32::from(eh::EV_CURRENT);
+        if u32::from(header.e_ident[eh::EI_VERSION]) != version || header.e_version != version {
+            return Err(Fault::Inconsistent {
+                what: "the file's header names a version that the format does not have",
+            });
+        }
         let is_64 = header.e_ident[eh::EI_CLASS] == eh::ELFCLASS64;
         let class = if is_64 { Class::Big } else { Class::Little };
         let context = Ctx::new(class, header.endianness().map_err(damaged)?);

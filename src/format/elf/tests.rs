@@ -93,6 +93,15 @@ fn a_library_for_the_other_processor_passes_by_its_rules() {
 }
 
 #[test]
+fn the_format_has_one_version() {
+    let specimen = Specimen::get();
+    for at in [6, 20] {
+        let fault = read(&specimen.with(at, &[2])).unwrap_err();
+        assert!(matches!(fault, Fault::Inconsistent { .. }), "{fault}");
+    }
+}
+
+#[test]
 fn a_symbol_table_without_a_kind_and_with_a_giant_size_is_none() {
     let specimen = Specimen::get();
     let header = specimen.header(".symtab");
