@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use midair_trampolines::function::FunctionHead;
+use midair_trampolines::function::{FunctionHead, Turn};
 use midair_trampolines::os;
 use midair_trampolines::routes::{EPOCHS, Edition};
 use midair_trampolines::scope::{Epoch, Gate, PINS};
@@ -59,6 +59,8 @@ pub(crate) struct Transition {
     leaving: Vec<Step>,
     /// The slots of patches that will be the newest.
     arriving: Vec<Step>,
+    /// The stores that send everybody through the routers.
+    turns: Vec<Turn>,
     /// Before it.
     old: Side,
     /// After it.
@@ -168,9 +170,11 @@ impl Transition {
         }
         primaries.sort_by_key(|step| step.old == step.new);
         let changing = primaries.partition_point(|step| step.old != step.new);
+        let turning = primaries[..changing].iter().chain(&leaving);
+        let turns = turning.map(|step| step.head.to_router()).collect();
         let (first, started) = (PINS.clock().now().epoch(), Instant::now());
         let flips = AtomicU64::new(0);
-        Self { primaries, changing, leaving, arriving, old, new, first, flips, started }
+        Self { primaries, changing, leaving, arriving, turns, old, new, first, flips, started }
     }
 
     /// Says in all routes what callers run before and after, lets the routers concerned ask them,
@@ -195,8 +199,8 @@ impl Transition {
 
     /// Sends all callers through their routers, which still lead to the old code.
     pub(crate) fn route(&self) {
-        for step in self.routed() {
-            step.head.lead_through_router();
+        for turn in &self.turns {
+            turn.turn();
         }
     }
 

@@ -187,6 +187,21 @@ const fn layout_hash(shapes: &[Shape]) -> u64 {
     hash.finish()
 }
 
+/// One store into a slot, with everything that it needs: records are large and lie apart, so a
+/// commit that had to look into each of them would take many times as long.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    slot: &'static Slot,
+    code: CodeAddress,
+}
+
+impl Turn {
+    /// Makes the store.
+    pub fn turn(self) {
+        self.slot.point(self.code.0);
+    }
+}
+
 impl FunctionHead {
     /// The slot that this image's callers go through.
     #[must_use]
@@ -283,7 +298,13 @@ impl FunctionHead {
     /// instants that lie close together.
     pub fn lead_through_router(&self) {
         debug_assert!(self.onward().is_none(), "callers are asked before they are sent here");
-        self.slot.point(self.router.0);
+        self.to_router().turn();
+    }
+
+    /// The store that sends callers through the router, for later.
+    #[must_use]
+    pub const fn to_router(&self) -> Turn {
+        Turn { slot: self.slot, code: self.router }
     }
 
     /// Sends callers to the code of `edition` at once; to guarded code by way of the router, which
