@@ -7,6 +7,7 @@ use std::time::Duration;
 use midair_trampolines::os::Unsupported;
 use midair_trampolines::record::Malformed;
 
+use crate::digest::Digest;
 use crate::format::Fault;
 use crate::reason::reasons;
 use crate::report::{FunctionReport, Mismatch, Outcome};
@@ -144,6 +145,16 @@ pub enum Error {
         /// Who was waited for.
         stragglers: Vec<Straggler>,
     },
+    /// It is a delta, and what it builds on does not run.
+    #[error("the artifact {} is a delta on {base}, but {} runs", path.display(), digest_or_unknown(running))]
+    Base {
+        /// The artifact.
+        path: PathBuf,
+        /// What it builds on.
+        base: Digest,
+        /// What runs; `None` where its file is gone.
+        running: Option<Digest>,
+    },
     /// There is no such generation to go back to.
     #[error("there is no generation {number} to go back to")]
     NoGeneration {
@@ -266,12 +277,14 @@ pub enum ErrorKind {
     NoGeneration = 21,
     /// [`Error::Unhealthy`].
     Unhealthy = 22,
+    /// [`Error::Base`].
+    Base = 23,
     /// A kind that this version does not know.
     Unknown = 0,
 }
 
 impl ErrorKind {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 23] = [
         Self::Read,
         Self::NotAFile,
         Self::Changing,
@@ -294,6 +307,7 @@ impl ErrorKind {
         Self::NotQuiescent,
         Self::NoGeneration,
         Self::Unhealthy,
+        Self::Base,
     ];
 
     pub(crate) fn from_number(number: u32) -> Self {
@@ -328,6 +342,7 @@ impl Error {
             Self::NotQuiescent { .. } => ErrorKind::NotQuiescent,
             Self::NoGeneration { .. } => ErrorKind::NoGeneration,
             Self::Unhealthy { .. } => ErrorKind::Unhealthy,
+            Self::Base { .. } => ErrorKind::Base,
             Self::Domain { kind, .. } => *kind,
         }
     }
@@ -346,7 +361,8 @@ impl Error {
             | Self::Foreign { path, .. }
             | Self::Refused { path, .. }
             | Self::Load { path, .. }
-            | Self::Bound { path, .. } => Some(path),
+            | Self::Bound { path, .. }
+            | Self::Base { path, .. } => Some(path),
             _ => None,
         }
     }
@@ -418,6 +434,9 @@ impl Error {
             Self::NotQuiescent { .. } => "keep scopes short, give the deadline more time, or call \
                  `midair::checkpoint()` in a loop that is in a scope all its life"
                 .to_owned(),
+            Self::Base { .. } => "go back to the generation that it builds on, which \
+                 `midair::history()` names, or build the whole library"
+                .to_owned(),
             Self::NoGeneration { .. } => {
                 "see `midair::history()` for those that there are".to_owned()
             }
@@ -454,6 +473,10 @@ impl Rule {
             }
         }
     }
+}
+
+fn digest_or_unknown(digest: &Option<Digest>) -> String {
+    digest.map_or_else(|| "a file that is gone".to_owned(), |digest| digest.to_string())
 }
 
 fn still_in_scope(stragglers: &[Straggler]) -> String {

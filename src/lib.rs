@@ -83,6 +83,31 @@ mod verdict;
 mod watch;
 mod wire;
 
+/// Says that the crate is a *delta*: a patch that holds only some of the functions, and fits only
+/// on top of one artifact, whose SHA-256 is `base`.
+///
+/// Every other patch is whole: a function that it lacks is refused, or keeps its old code by
+/// [`Missing::Keep`]. Of a delta the functions that it lacks go on as they are; but where another
+/// artifact runs than the one it builds on, it is refused with [`Error::Base`].
+///
+/// # Examples
+/// ```
+/// midair::delta!(base = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+/// ```
+#[macro_export]
+macro_rules! delta {
+    (base = $base:expr) => {
+        const _: () = {
+            #[used]
+            #[cfg_attr(target_vendor = "apple", unsafe(link_section = "__DATA,__midair"))]
+            #[cfg_attr(windows, unsafe(link_section = "midair$m"))]
+            #[cfg_attr(not(any(target_vendor = "apple", windows)), unsafe(link_section = "midair"))]
+            static DELTA: $crate::__private::DeltaRecord =
+                $crate::__private::DeltaRecord::new($base);
+        };
+    };
+}
+
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use midair_arch::Machine;
+use midair_trampolines::delta::DeltaRecord;
 use midair_trampolines::function::Function;
 use midair_trampolines::identity::{Identity, SEED_OFFSET};
 use midair_trampolines::record::{Kind, records};
@@ -10,6 +11,7 @@ use midair_trampolines::text::crate_of;
 use midair_trampolines::types::Types;
 
 use crate::deep::Spot;
+use crate::digest::Digest;
 use crate::error::Error;
 use crate::format::{self, Allocator, Binding, Container, Fault, Format};
 use crate::verdict::Build;
@@ -26,6 +28,8 @@ pub(crate) struct Manifest {
     pub(crate) identity: Identity,
     /// Its hot functions, in the order of the section.
     pub(crate) functions: Vec<Function>,
+    /// The artifact that it builds on, where it is a delta.
+    pub(crate) base: Option<Digest>,
     /// What it says of types.
     pub(crate) types: Vec<Types>,
 }
@@ -40,12 +44,16 @@ impl Manifest {
         let section = &bytes[place.offset..place.offset + place.len];
         let mut identities = Vec::new();
         let mut functions = Vec::new();
+        let mut base = None;
         let mut types = Vec::new();
         for record in records(section).map_err(malformed)? {
             match record.kind {
                 Kind::Identity => identities.push(Identity::read(record).map_err(malformed)?),
                 Kind::Function => functions.push(Function::read(record).map_err(malformed)?),
                 Kind::Types => types.push(Types::read(record).map_err(malformed)?),
+                Kind::Delta => {
+                    base = Some(Digest::from_bytes(DeltaRecord::read(record).map_err(malformed)?));
+                }
                 // `records` refuses every kind that this version does not know.
                 _ => {}
             }
@@ -61,6 +69,7 @@ impl Manifest {
             offset: place.offset,
             identity: identity.clone(),
             functions,
+            base,
             types,
             container,
         })

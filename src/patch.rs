@@ -162,8 +162,9 @@ impl Comparison<'_> {
             }
             // What only a patch brought is called by that patch alone, whose slots stay.
             let called = lives.iter().any(|live| live.image == self.reach.unit);
+            let is_delta = self.manifest.base.is_some();
             let outcome = match settings.missing {
-                Missing::Refuse if called => Outcome::Refused(Mismatch::Missing),
+                Missing::Refuse if called && !is_delta => Outcome::Refused(Mismatch::Missing),
                 _ => Outcome::Missing,
             };
             let (name, checked) = (name.to_owned(), Depth::Shallow);

@@ -3,6 +3,7 @@
 use std::pin::Pin;
 
 pub use midair_macros::hotpatch;
+pub use midair_trampolines::delta::DeltaRecord;
 pub use midair_trampolines::function::{FunctionHead, FunctionParts, FunctionRecord, Origin};
 pub use midair_trampolines::layout::{
     Both, Description, End, Form, Key, Leaf, Lent, LentMut, Own, Part, PartKind, Roots,

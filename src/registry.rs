@@ -32,7 +32,6 @@ pub(crate) struct LiveImage {
     /// What the loader added to the file's addresses.
     base: usize,
     /// The inode that is mapped.
-    #[cfg_attr(not(feature = "watch"), expect(dead_code, reason = "only who follows files asks"))]
     pub(crate) inode: Option<u64>,
     /// By which rules it was compiled.
     pub(crate) identity: Identity,

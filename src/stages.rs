@@ -14,6 +14,7 @@ use midair_trampolines::section::Section;
 
 use crate::Level;
 use crate::artifact::{Artifact, Stamp};
+use crate::digest::Digest;
 use crate::domain::{Domain, Held};
 use crate::error::Error;
 use crate::health::{Health, healthy};
@@ -96,6 +97,13 @@ impl Read {
         let (registry, settings) = (domain.registry(), domain.settings());
         let unit = of.and_then(|section| registry.image_of(section));
         let patch = Patch::check(&self.artifact, &self.manifest, &registry, &settings, unit)?;
+        if let Some(base) = self.manifest.base {
+            let running = running_digest(&domain.side(), patch.unit);
+            if running != Some(base) {
+                let path = self.artifact.path().to_owned();
+                return Err(Error::Base { path, base, running });
+            }
+        }
         self.timings.check += started.elapsed();
         Ok(Checked { read: self, held, patch })
     }
@@ -291,6 +299,18 @@ impl Provisional {
         let accepted = self.domain.side().history.accepted();
         self.domain.roll_back(accepted, reason).map(|_| ())
     }
+}
+
+/// The digest of the artifact whose code `unit` runs; `None` where its file is gone.
+fn running_digest(side: &Side, unit: usize) -> Option<Digest> {
+    let number = side.registry.editions().of(unit);
+    if let Some(generation) = side.history.of_image(number) {
+        return generation.kept.as_ref()?.digest();
+    }
+    // What the program loaded itself, unless a build has put something else in its place.
+    let image = &side.registry.images()[number];
+    let same = image.inode.is_some() && Stamp::of(&image.path)?.inode == image.inode;
+    same.then(|| std::fs::read(&image.path).ok().map(|bytes| Digest::of(&bytes)))?
 }
 
 /// What the patch would do if it were committed now.

@@ -3,6 +3,8 @@
 //! `MIDAIR_STRESS=10000 cargo test --release --test consistency` is the whole of it: ten thousand
 //! transitions under a hundred million scopes.
 
+#![allow(clippy::unwrap_used, reason = "tests state their expectations by panicking")]
+
 mod lab;
 
 use std::fmt::Write as _;
@@ -201,9 +203,9 @@ const MARK: u64 = 0x6d69_6461_6972_2121;
 fn program() -> String {
     let mut source = PROGRAM.to_owned();
     for index in 0..FUNCTIONS {
-        let _ = write!(
+        let _ = writeln!(
             source,
-            "#[midair::hotpatch] fn f{index}() -> (u64, u64) {{ (generation(), {index}) }}\n"
+            "#[midair::hotpatch] fn f{index}() -> (u64, u64) {{ (generation(), {index}) }}"
         );
     }
     let names: Vec<_> = (0..FUNCTIONS).map(|index| format!("f{index}")).collect();

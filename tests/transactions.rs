@@ -563,3 +563,46 @@ fn a_function_that_was_away_is_compared_when_it_comes_back() {
     assert!(refused.contains("helper") && refused.starts_with("Refused"), "{refused}");
     host.quit();
 }
+
+#[test]
+fn a_delta_fits_on_what_it_names_and_on_nothing_else() {
+    let source = "use midair::hotpatch;
+        #[hotpatch] fn one() -> u64 { 1 }
+        #[hotpatch] fn two() -> u64 { 1 }
+        #[unsafe(no_mangle)] pub extern \"C\" fn both(_: u64) -> u64 { one() * 10 + two() }";
+    let fixture = Fixture::new("lab_delta", source);
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let build = |name: &str, source: &str| {
+        fixture.write(source);
+        fixture.build_to(&path(name));
+        midair::Digest::of(&std::fs::read(path(name)).unwrap())
+    };
+    let first = build("1.so", source);
+    let whole = source.replace("one() -> u64 { 1 }", "one() -> u64 { 2 }");
+    let second = build("2.so", &whole);
+    let delta = |base: midair::Digest, value: u64| {
+        format!(
+            "midair::delta!(base = \"{base}\");
+            #[midair::hotpatch] fn two() -> u64 {{ {value} }}"
+        )
+    };
+    build("on_first.so", &delta(first, 5));
+    build("on_second.so", &delta(second, 7));
+    let mut host = Host::start_with(|command| {
+        command.env("MIDAIR_ARTIFACT", path("nothing.so"));
+    });
+    host.load(&path("1.so"));
+    assert_eq!(host.call("both", 0), 11);
+    let refused = host.reload(&path("on_second.so"));
+    assert!(refused.starts_with("Base: "), "{refused}");
+    assert!(refused.contains(&format!("is a delta on {second}, but {first} runs")), "{refused}");
+    assert!(host.reload(&path("on_first.so")).starts_with("ok 1 "));
+    assert_eq!(host.call("both", 0), 15, "the function that it lacks goes on");
+    assert!(host.reload(&path("2.so")).starts_with("ok 2 "));
+    assert_eq!(host.call("both", 0), 21, "a whole patch replaces both");
+    assert!(host.reload(&path("on_first.so")).starts_with("Base: "));
+    assert!(host.reload(&path("on_second.so")).starts_with("ok 3 "));
+    assert_eq!(host.call("both", 0), 27, "the other one is that of what it builds on");
+    host.quit();
+}

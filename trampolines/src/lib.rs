@@ -10,6 +10,7 @@ compile_error!("midair records hold 64-bit pointers: only 64-bit targets are sup
 #[cfg(target_endian = "big")]
 compile_error!("midair records are little-endian: big-endian targets are not supported");
 
+pub mod delta;
 pub mod function;
 pub mod hash;
 pub mod identity;

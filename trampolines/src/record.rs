@@ -21,6 +21,8 @@ pub enum Kind {
     Types,
     /// The image: compiler, target, panic strategy.
     Identity,
+    /// What a delta builds on.
+    Delta,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             Self::Function => 1,
             Self::Types => 5,
             Self::Identity => 6,
+            Self::Delta => 7,
         }
     }
 
@@ -39,6 +42,7 @@ impl Kind {
             1 => Some(Self::Function),
             5 => Some(Self::Types),
             6 => Some(Self::Identity),
+            7 => Some(Self::Delta),
             _ => None,
         }
     }
