@@ -36,8 +36,7 @@ macro_rules! record {
             body: $function as *const (),
             slot: &$function::SLOT,
             shim: $function as *const (),
-            guarded: std::ptr::null(),
-            adapter: std::ptr::null(),
+            guarded: None,
             router: $function as *const (),
             origin: &Origin { manifest_dir: RawText::new(\"/small\") },
         });
