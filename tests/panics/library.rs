@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::ffi::{CStr, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 
 /// Edited: the number of the edition.
@@ -145,6 +146,18 @@ fn starts_and_joins(how: u64) -> String {
     told(starts(how).join().unwrap_err())
 }
 
+/// Stops whatever the program's closure raises. With a std of its own it cannot.
+#[midair::hotpatch]
+fn stops(work: &dyn Fn() -> u64) -> String {
+    told(catch_unwind(AssertUnwindSafe(work)).unwrap_err())
+}
+
+/// Code that is not entered through a slot.
+#[midair::hotpatch]
+fn makes(how: u64) -> Box<dyn Fn() -> u64> {
+    Box::new(move || fails(how))
+}
+
 /// What a backtrace says that is taken in new code.
 #[midair::hotpatch]
 fn backtrace() -> String {
@@ -245,7 +258,17 @@ fn tell(name: &str, how: u64, artifacts: &[&str]) -> String {
             Err(payload) => told(payload),
         },
         "thread joined inside" => outcome(|| starts_and_joins(how)),
+        "stops" => outcome(|| stops(&|| host_fails(how))),
+        "makes" => outcome(makes(how)),
         "backtrace" => outcome(backtrace),
+        // How often the hook of the first edition's standard library is called.
+        "hook" => {
+            static CALLED: AtomicU64 = AtomicU64::new(0);
+            std::panic::set_hook(Box::new(|_| drop(CALLED.fetch_add(1, Ordering::SeqCst))));
+            let outcome = outcome(|| fails(how));
+            drop(std::panic::take_hook());
+            format!("{outcome}, {} called", CALLED.load(Ordering::SeqCst))
+        }
         other => panic!("no such case: {other}"),
     };
     format!("{outcome} [{}]", seen.join(", "))

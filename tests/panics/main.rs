@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use lab::{Fixture, Host};
+use tempfile::TempDir;
 
 const LIBRARY: &str = include_str!("library.rs");
 
@@ -27,8 +28,20 @@ enum Std {
 struct Stage {
     fixture: Fixture,
     host: Host,
-    folder: tempfile::TempDir,
+    folder: TempDir,
     edition: u64,
+}
+
+/// A host that has loaded the first edition and follows nothing.
+fn host(folder: &Path) -> Host {
+    let mut host = Host::start_with(|command| {
+        command
+            .env("MIDAIR_ARTIFACT", folder.join("none.so"))
+            .env("LD_LIBRARY_PATH", standard_libraries())
+            .env("RUST_BACKTRACE", "0");
+    });
+    host.load(&folder.join("first.so"));
+    host
 }
 
 impl Stage {
@@ -44,16 +57,9 @@ impl Stage {
             ];
             fixture.output = apart.join("debug").join(lab::library(name));
         }
-        let folder = tempfile::tempdir().unwrap();
-        let first = folder.path().join("first.so");
-        fixture.build_to(&first);
-        let mut host = Host::start_with(|command| {
-            command
-                .env("MIDAIR_ARTIFACT", folder.path().join("none.so"))
-                .env("LD_LIBRARY_PATH", standard_libraries())
-                .env("RUST_BACKTRACE", "0");
-        });
-        host.load(&first);
+        let folder = TempDir::new().unwrap();
+        fixture.build_to(&folder.path().join("first.so"));
+        let host = host(folder.path());
         Self { fixture, host, folder, edition: 0 }
     }
 
@@ -142,6 +148,9 @@ fn what_new_code_raises(stage: &mut Stage, std: Std) {
     let inner = "text formatted in edition 1, panicking true";
     assert_eq!(stage.tell("cleans up;1"), format!("literal a literal [{inner}]"));
     assert_eq!(stage.tell("host cleans up;1"), format!("literal a literal [{inner}]"));
+    // One message, printed by whoever panicked.
+    let called = if std == Std::Own { 0 } else { 1 };
+    assert_eq!(stage.tell("hook;1"), format!("literal a literal, {called} called []"));
     // Threads of the new code, whoever joins them.
     assert_eq!(stage.tell("thread;2"), "text formatted in edition 1 []");
     assert_eq!(stage.tell("thread;3"), "custom 1 []");
@@ -215,9 +224,8 @@ fn a_panic_passes_through_code_of_several_generations_with_a_shared_std() {
     panics_through_generations("panics_generations_shared", Std::Shared);
 }
 
-#[test]
-fn message_and_backtrace_lead_to_the_new_source() {
-    let mut stage = Stage::new("panics_source", Std::Own);
+fn message_and_backtrace(name: &str, std: Std) {
+    let mut stage = Stage::new(name, std);
     stage.tell("fails;0");
     // Everything moves down in the new source.
     stage.fixture.edit("use std::any::Any;", "use std::any::Any;\n//\n//\n//");
@@ -228,11 +236,43 @@ fn message_and_backtrace_lead_to_the_new_source() {
     stage.host.until_log(&format!("panicked at src/lib.rs:{}:14:", line("panic!(\"a literal\")")));
     assert_eq!(stage.host.log().matches("a literal").count(), 1, "{}", stage.host.log());
     let backtrace = stage.tell("backtrace;0");
-    assert!(backtrace.contains("panics_source::backtrace"), "{backtrace}");
+    assert!(backtrace.contains(&format!("{name}::backtrace")), "{backtrace}");
     let at = format!("src/lib.rs:{}:", line("force_capture"));
     assert!(backtrace.contains(&at), "{at}\n{backtrace}");
     // And through it into the first edition, which called.
     assert!(backtrace.contains("tell_case"), "{backtrace}");
+    stage.host.quit();
+}
+
+#[test]
+fn message_and_backtrace_lead_to_the_new_source_with_a_std_of_its_own() {
+    message_and_backtrace("panics_source_own", Std::Own);
+}
+
+#[test]
+fn message_and_backtrace_lead_to_the_new_source_with_a_shared_std() {
+    message_and_backtrace("panics_source_shared", Std::Shared);
+}
+
+/// What the host said when it ended at `case`.
+fn end(mut host: Host, artifact: &Path, case: &str) -> String {
+    host.say(&["text", "tell_case", "fails;0"]);
+    assert!(host.reload(artifact).starts_with("ok "));
+    let died = catch_unwind(AssertUnwindSafe(|| host.say(&["text", "tell_case", case])));
+    *died.expect_err("the host dies").downcast().unwrap()
+}
+
+#[test]
+fn what_is_not_covered_ends_the_process_and_is_documented() {
+    let mut stage = Stage::new("panics_limits", Std::Own);
+    let artifact = stage.build_next();
+    let foreign = "Rust cannot catch foreign exceptions";
+    // New code that wants to stop a panic of the program.
+    let told = end(host(stage.folder.path()), &artifact, "stops;2");
+    assert!(told.contains("unix_wait_status(6)") && told.contains(foreign), "{told}");
+    // A closure of the new code, which no slot leads to.
+    let told = end(host(stage.folder.path()), &artifact, "makes;2");
+    assert!(told.contains("unix_wait_status(6)") && told.contains(foreign), "{told}");
     stage.host.quit();
 }
 

@@ -67,6 +67,13 @@ use crate::parse::item::Item;
 /// | a method of a trait definition | its `Self` is generic | mark the impls |
 /// | a mark under another name inside a marked block | it is not recognised as one | write `#[hotpatch]` |
 ///
+/// # Panics of new code
+///
+/// They arrive at the caller's `catch_unwind`, also where the rebuilt library has a standard
+/// library of its own. There, payloads of other types than `&'static str` and `String` become the
+/// text `Box<dyn Any>`. From an `extern "C"` function no panic can come, by the language's rules: it
+/// ends the process; `extern "C-unwind"` lets it pass.
+///
 /// # Names
 ///
 /// To a patch a function is its module path and name, with the type for methods. So the hot
