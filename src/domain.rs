@@ -19,8 +19,10 @@ use crate::artifact::Stamp;
 use crate::copies::Copies;
 use crate::desk::Desk;
 use crate::error::{Error, ErrorKind};
+use crate::hand_over::{Failing, HandOver};
 use crate::health::Health;
 use crate::history::{PatchRecord, Refusals};
+use crate::hook::{Values, Why};
 use crate::notice;
 use crate::registry::Registry;
 use crate::report::Report;
@@ -62,11 +64,13 @@ struct Locks {
     committed: Mutex<HashMap<PathBuf, Stamp>>,
     attempts: Mutex<Attempts>,
     changed: Condvar,
+    /// What one generation left for another.
+    values: Values,
 }
 
 impl Locks {
-    fn new(transaction: Transaction) -> &'static Self {
-        let locks = Self { idle: Mutex::new(Some(transaction)), ..Self::default() };
+    fn new(transaction: Transaction, values: Values) -> &'static Self {
+        let locks = Self { idle: Mutex::new(Some(transaction)), values, ..Self::default() };
         Box::leak(Box::new(locks))
     }
 }
@@ -80,7 +84,7 @@ pub(crate) struct Transaction {
 }
 
 /// What the program has asked for.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Settings {
     pub(crate) missing: Missing,
     pub(crate) require: Require,
@@ -88,6 +92,21 @@ pub(crate) struct Settings {
     /// What decides whether a patch is kept, and for how long it is asked.
     pub(crate) health: Option<(Duration, Arc<dyn Health>)>,
     pub(crate) copies: Option<PathBuf>,
+    /// How long a hook, or a migration, may take.
+    pub(crate) hook_deadline: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            missing: Missing::default(),
+            require: Require::default(),
+            level: Level::default(),
+            health: None,
+            copies: None,
+            hook_deadline: Duration::from_secs(5),
+        }
+    }
 }
 
 /// The attempts so far.
@@ -120,9 +139,11 @@ impl Domain {
         }
         // Two threads may both make one; no lock is taken that a forked child could inherit.
         let made = Box::into_raw(Box::new(Self {
-            locks: AtomicPtr::new(ptr::from_ref(Locks::new(Transaction::default())).cast_mut()),
+            locks: AtomicPtr::new(
+                ptr::from_ref(Locks::new(Transaction::default(), Values::default())).cast_mut(),
+            ),
             side: ArcSwap::default(),
-            settings: ArcSwap::default(),
+            settings: ArcSwap::from_pointee(Settings::default()),
             listeners: ArcSwap::default(),
             transition: ArcSwapOption::empty(),
             generations: [const { AtomicU64::new(0) }; EPOCHS],
@@ -307,6 +328,17 @@ impl Domain {
         Ok(Held { domain: self, locks, transaction })
     }
 
+    /// Lets the calling thread count as the one that has begun the transaction under way: a hook
+    /// that asks for a patch would wait for itself.
+    pub(crate) fn hold_here(&self) {
+        self.locks().holder.store(this_thread(), Ordering::Relaxed);
+    }
+
+    /// What one generation left for another.
+    pub(crate) fn values(&self) -> Values {
+        self.locks().values.clone()
+    }
+
     /// The steps of transactions.
     pub(crate) fn desk(&self) -> &Desk {
         &self.desk
@@ -329,7 +361,7 @@ impl Domain {
         let target = number.or_else(|| self.side().history.active().parent);
         // Generation 0 has none before it.
         let target = target.ok_or(Error::NoGeneration { number: 0 })?;
-        self.roll_back(target, "the program asked for it")?;
+        self.roll_back(target, "the program asked for it", Failing::Refuse)?;
         Ok(target)
     }
 
@@ -338,8 +370,14 @@ impl Domain {
     /// A transition that is under way is reversed, when it came from there.
     ///
     /// # Errors
-    /// [`Error::NoGeneration`], [`Error::Busy`], [`Error::Draining`].
-    pub(crate) fn roll_back(&'static self, number: u64, reason: &str) -> Result<u64, Error> {
+    /// [`Error::NoGeneration`], [`Error::Busy`], [`Error::Draining`]; where hooks that fail count,
+    /// [`Error::Hook`] and [`Error::Undo`].
+    pub(crate) fn roll_back(
+        &'static self,
+        number: u64,
+        reason: &str,
+        failing: Failing,
+    ) -> Result<u64, Error> {
         let held = self.hold()?;
         let before = self.side();
         let running = before.generation();
@@ -350,36 +388,55 @@ impl Domain {
             return Ok(running);
         }
         let registry = Arc::new(before.registry.running(generation.editions.clone()));
-        let history = Arc::new(before.history.rolled_back(number, reason));
+        let under_way = !self.finish() && self.announce_reversal(number)?;
+        let hand_over = HandOver {
+            domain: self,
+            before: &before,
+            registry: Arc::clone(&registry),
+            generation: number,
+            fresh: None,
+            why: Why::Rollback,
+            path: Path::new(""),
+        };
+        let (handed, reason) = hand_over.back(under_way, reason, failing)?;
+        let history = Arc::new(before.history.rolled_back(number, &reason));
         let after = Side { registry, history };
-        if !self.finish() {
-            self.reverse(&after)?;
-        } else {
+        // It may have come to its end meanwhile.
+        if !self.reverse(&after)? {
             self.change(Transition::plan(before, after), || {});
         }
+        handed.keep();
         drop(held);
         self.finish_soon();
         notice::info(format_args!("generation {number} runs again: {reason}"));
         Ok(running)
     }
 
-    /// Reverses the transition under way, which leads back to `after`.
-    fn reverse(&self, after: &Side) -> Result<(), Error> {
+    /// Says where calls go when the transition under way is reversed, which leads back to
+    /// generation `to`; whether one is under way.
+    fn announce_reversal(&self, to: u64) -> Result<bool, Error> {
         let _alone = self.locks().steps.lock();
-        let Some(transition) = self.transition.load_full() else { return Ok(()) };
-        let draining = || Error::Draining {
-            generation: transition.destination().generation(),
-            stragglers: transition.stragglers(),
-        };
-        if transition.reversed_generation() != after.generation() {
-            return Err(draining());
+        let Some(transition) = self.transition.load_full() else { return Ok(false) };
+        if transition.reversed_generation() != to || !transition.announce_reversal() {
+            return Err(Error::Draining {
+                generation: transition.destination().generation(),
+                stragglers: transition.stragglers(),
+            });
         }
+        Ok(true)
+    }
+
+    /// Reverses the transition under way, which leads back to `after`; whether one is.
+    fn reverse(&self, after: &Side) -> Result<bool, Error> {
+        if !self.announce_reversal(after.generation())? {
+            return Ok(false);
+        }
+        let _alone = self.locks().steps.lock();
+        let Some(transition) = self.transition.load_full() else { return Ok(false) };
         self.number(Transition::next_epoch(), after.generation());
-        if !transition.reverse() {
-            return Err(draining());
-        }
+        transition.flip(|| {});
         self.side.store(Arc::new(after.clone()));
-        Ok(())
+        Ok(true)
     }
 
     /// Carries out a transition up to the moment when it is visible; `swap` is done at that moment.
@@ -461,7 +518,7 @@ impl Domain {
         if side.generation() != generation {
             return;
         }
-        let outcome = match self.roll_back(side.history.accepted(), &reason) {
+        let outcome = match self.roll_back(side.history.accepted(), &reason, Failing::GoOn) {
             Ok(_) => Error::Unhealthy { generation, reason },
             Err(error) => error,
         };
@@ -479,7 +536,7 @@ impl Domain {
         {
             transaction.reported.clone_from(&before.reported);
         }
-        let locks = Locks::new(transaction);
+        let locks = Locks::new(transaction, old.values.renewed());
         if let Some(before) = old.committed.try_lock() {
             locks.committed.lock().clone_from(&before);
         }

@@ -169,6 +169,45 @@ pub enum Error {
         /// What the health check said.
         reason: String,
     },
+    /// A hook failed, so nothing was changed.
+    #[error("the hook {hook} failed: {reason}{}", inside(path))]
+    Hook {
+        /// The artifact.
+        path: PathBuf,
+        /// The hook, by its path and name.
+        hook: String,
+        /// Its error, its panic, or that it took too long.
+        reason: String,
+    },
+    /// A persistent static could not be migrated, so nothing was changed.
+    #[error("{name} could not be migrated: {reason}{}", inside(path))]
+    Migration {
+        /// The artifact.
+        path: PathBuf,
+        /// The static, by its path and name.
+        name: String,
+        /// The error or the panic of the migration, or that it took too long.
+        reason: String,
+    },
+    /// A persistent static changes its type, for which a moment without scopes is needed.
+    #[error("{name} is to be migrated, which needs a moment without scopes{}", inside(path))]
+    NeedsQuiescence {
+        /// The artifact.
+        path: PathBuf,
+        /// The static, by its path and name.
+        name: String,
+    },
+    /// Something failed, and so did hooks that were to undo what had been done. The code that ran
+    /// goes on; what those hooks should have brought back may be missing.
+    #[error("{reason}; and the undo was not complete: {}", undo.join("; "))]
+    Undo {
+        /// The artifact.
+        path: PathBuf,
+        /// What had failed.
+        reason: String,
+        /// What failed in the undo.
+        undo: Vec<String>,
+    },
     /// Nothing came in time.
     #[error("no patch came within {:?}", waited)]
     TimedOut {
@@ -279,12 +318,20 @@ pub enum ErrorKind {
     Unhealthy = 22,
     /// [`Error::Base`].
     Base = 23,
+    /// [`Error::Hook`].
+    Hook = 24,
+    /// [`Error::Migration`].
+    Migration = 25,
+    /// [`Error::NeedsQuiescence`].
+    NeedsQuiescence = 26,
+    /// [`Error::Undo`].
+    Undo = 27,
     /// A kind that this version does not know.
     Unknown = 0,
 }
 
 impl ErrorKind {
-    const ALL: [Self; 23] = [
+    const ALL: [Self; 27] = [
         Self::Read,
         Self::NotAFile,
         Self::Changing,
@@ -308,6 +355,10 @@ impl ErrorKind {
         Self::NoGeneration,
         Self::Unhealthy,
         Self::Base,
+        Self::Hook,
+        Self::Migration,
+        Self::NeedsQuiescence,
+        Self::Undo,
     ];
 
     pub(crate) fn from_number(number: u32) -> Self {
@@ -343,6 +394,10 @@ impl Error {
             Self::NoGeneration { .. } => ErrorKind::NoGeneration,
             Self::Unhealthy { .. } => ErrorKind::Unhealthy,
             Self::Base { .. } => ErrorKind::Base,
+            Self::Hook { .. } => ErrorKind::Hook,
+            Self::Migration { .. } => ErrorKind::Migration,
+            Self::NeedsQuiescence { .. } => ErrorKind::NeedsQuiescence,
+            Self::Undo { .. } => ErrorKind::Undo,
             Self::Domain { kind, .. } => *kind,
         }
     }
@@ -362,7 +417,11 @@ impl Error {
             | Self::Refused { path, .. }
             | Self::Load { path, .. }
             | Self::Bound { path, .. }
-            | Self::Base { path, .. } => Some(path),
+            | Self::Base { path, .. }
+            | Self::Hook { path, .. }
+            | Self::Migration { path, .. }
+            | Self::NeedsQuiescence { path, .. }
+            | Self::Undo { path, .. } => Some(path),
             _ => None,
         }
     }
@@ -441,6 +500,20 @@ impl Error {
                 "see `midair::history()` for those that there are".to_owned()
             }
             Self::Unhealthy { .. } => "mend the code and build it again".to_owned(),
+            Self::Hook { .. } => {
+                "mend the hook and build it again; one that only needs longer gets \
+                 more time with `midair::Runtime::builder().hook_deadline(..)`"
+                    .to_owned()
+            }
+            Self::Migration { .. } => {
+                "mend the migration and build it again; the old value is as it was".to_owned()
+            }
+            Self::NeedsQuiescence { .. } => "ask for it with `midair::Runtime::builder()\
+                 .level(midair::Level::Quiescent { deadline })`, or commit at that level"
+                .to_owned(),
+            Self::Undo { .. } => "see whether what these hooks bring back is there; restart the \
+                 program if it is not"
+                .to_owned(),
             Self::TimedOut { .. } => {
                 "see whether the build failed, and whether midair follows the right file: set \
                  MIDAIR_LOG=debug"
@@ -477,6 +550,11 @@ impl Rule {
 
 fn digest_or_unknown(digest: &Option<Digest>) -> String {
     digest.map_or_else(|| "a file that is gone".to_owned(), |digest| digest.to_string())
+}
+
+/// ` (in the artifact)`, where one is known.
+fn inside(path: &Path) -> String {
+    if path.as_os_str().is_empty() { String::new() } else { format!(" (in {})", path.display()) }
 }
 
 fn still_in_scope(stragglers: &[Straggler]) -> String {
@@ -516,6 +594,10 @@ fn refusal_hint(functions: &[FunctionReport]) -> String {
         }
         Some(Mismatch::Ambiguous) => {
             "mark the whole `impl` block with `#[hotpatch]`, or give the functions different names"
+        }
+        Some(Mismatch::State { .. }) => {
+            "undo that change, or give the static another name, which starts anew; a static that is \
+             reached inside scopes alone can be migrated: see `#[midair::persist(migrate)]`"
         }
         _ => "undo that change, or restart the program to take it",
     }

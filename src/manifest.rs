@@ -5,7 +5,9 @@ use std::path::Path;
 use midair_arch::Machine;
 use midair_trampolines::delta::DeltaRecord;
 use midair_trampolines::function::Function;
+use midair_trampolines::hook::Hook;
 use midair_trampolines::identity::{Identity, SEED_OFFSET};
+use midair_trampolines::persist::{INSTANCE_OFFSET, Static};
 use midair_trampolines::record::{Kind, records};
 use midair_trampolines::text::crate_of;
 use midair_trampolines::types::Types;
@@ -32,6 +34,10 @@ pub(crate) struct Manifest {
     pub(crate) base: Option<Digest>,
     /// What it says of types.
     pub(crate) types: Vec<Types>,
+    /// Its persistent statics.
+    pub(crate) statics: Vec<Static>,
+    /// Its hooks.
+    pub(crate) hooks: Vec<Hook>,
 }
 
 impl Manifest {
@@ -46,6 +52,7 @@ impl Manifest {
         let mut functions = Vec::new();
         let mut base = None;
         let mut types = Vec::new();
+        let (mut statics, mut hooks) = (Vec::new(), Vec::new());
         for record in records(section).map_err(malformed)? {
             match record.kind {
                 Kind::Identity => identities.push(Identity::read(record).map_err(malformed)?),
@@ -54,6 +61,8 @@ impl Manifest {
                 Kind::Delta => {
                     base = Some(Digest::from_bytes(DeltaRecord::read(record).map_err(malformed)?));
                 }
+                Kind::Static => statics.push(Static::read(record).map_err(malformed)?),
+                Kind::Hook => hooks.push(Hook::read(record).map_err(malformed)?),
                 // `records` refuses every kind that this version does not know.
                 _ => {}
             }
@@ -71,6 +80,8 @@ impl Manifest {
             functions,
             base,
             types,
+            statics,
+            hooks,
             container,
         })
     }
@@ -129,6 +140,11 @@ impl Manifest {
     /// Where in the file the address of the domain's table belongs, in bytes.
     pub(crate) fn seed_offset(&self) -> usize {
         self.offset + self.identity.offset + SEED_OFFSET
+    }
+
+    /// Where in the file the cell of a persistent static is, in bytes.
+    pub(crate) fn instance_offset(&self, of: &Static) -> usize {
+        self.offset + of.item.offset + INSTANCE_OFFSET
     }
 
     /// The crate of its first function.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use midair_trampolines::function::Function;
+use midair_trampolines::identity::PanicStrategy;
 
 use crate::artifact::Artifact;
 use crate::deep::{self, Answer, Known};
@@ -13,6 +14,7 @@ use crate::error::Error;
 use crate::manifest::Manifest;
 use crate::registry::{Live, LiveImage, Registry};
 use crate::report::{Depth, FunctionReport, Mismatch, Outcome};
+use crate::state::State;
 use crate::verdict::{self, Build, differing_rules};
 use crate::{Missing, Require};
 
@@ -27,6 +29,8 @@ pub(crate) struct Patch {
     pub(crate) functions: Vec<FunctionReport>,
     /// What is known of its types.
     pub(crate) types: Arc<Known>,
+    /// What becomes of each of its persistent statics.
+    pub(crate) state: State,
 }
 
 impl Patch {
@@ -62,11 +66,34 @@ impl Patch {
         }
         let types = deep::of_artifact(artifact, manifest);
         let comparison = Comparison { manifest, registry, reach: &reach, types: &types };
-        let functions = comparison.verdicts(settings);
+        let mut functions = comparison.verdicts(settings);
+        let (state, refused) = State::plan(manifest, registry, unit, &types, settings.require);
+        functions.extend(refused);
+        check_uncaught(path, manifest, &state)?;
         if functions.iter().any(|function| matches!(function.outcome, Outcome::Refused(_))) {
             return Err(Error::Refused { path: path.to_owned(), functions });
         }
-        Ok(Self { unit, units: reach.units, functions, types })
+        Ok(Self { unit, units: reach.units, functions, types, state })
+    }
+}
+
+/// Refuses code that would run before the commit, and whose panic would end the process.
+fn check_uncaught(path: &Path, manifest: &Manifest, state: &State) -> Result<(), Error> {
+    if manifest.identity.panic != PanicStrategy::Abort {
+        return Ok(());
+    }
+    let reason =
+        || "a panic in it could not be caught: it is built with `panic = \"abort\"`".to_owned();
+    if let Some(hook) = manifest.hooks.first() {
+        let hook = hook.name.clone();
+        return Err(Error::Hook { path: path.to_owned(), hook, reason: reason() });
+    }
+    match state.migrates() {
+        Some(name) => {
+            let name = name.to_owned();
+            Err(Error::Migration { path: path.to_owned(), name, reason: reason() })
+        }
+        None => Ok(()),
     }
 }
 

@@ -5,10 +5,12 @@ use std::pin::Pin;
 pub use midair_macros::hotpatch;
 pub use midair_trampolines::delta::DeltaRecord;
 pub use midair_trampolines::function::{FunctionHead, FunctionParts, FunctionRecord, Origin};
+pub use midair_trampolines::hook::{HookRecord, When};
 pub use midair_trampolines::layout::{
     Both, Description, End, Form, Key, Leaf, Lent, LentMut, Own, Part, PartKind, Roots,
     RootsFallback,
 };
+pub use midair_trampolines::persist::{Access, Sink, StaticParts, StaticRecord};
 pub use midair_trampolines::routes::Code;
 pub use midair_trampolines::section::Section;
 pub use midair_trampolines::shape::{Fallback, Probe, Shape, kind};
@@ -18,6 +20,9 @@ use midair_trampolines::unwind::{Guarded, GuardedFuture};
 pub use midair_trampolines::unwind::{cross, give, take};
 pub use midair_trampolines::{Slot, own_section};
 
+pub use crate::hook::{HookOutcome, run_hook};
+pub use crate::migration::{discard, export, import, migrate};
+pub use crate::persist::find_local;
 pub use crate::start::first_call;
 
 /// Where a call goes that found the router in its slot.

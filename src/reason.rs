@@ -33,13 +33,13 @@ pub fn reasons(functions: &[FunctionReport]) -> Vec<Reason<'_>> {
 
 /// Whether two functions are refused for one reason, wherever in their signatures each meets it.
 fn is_same(one: &Mismatch, other: &Mismatch) -> bool {
-    use Mismatch::{Ambiguous, Layout, Missing, Shallow, Signature, Type};
+    use Mismatch::{Ambiguous, Layout, Missing, Shallow, Signature, State, Type};
     match (one, other) {
         (Type { ty: a, details: b, .. }, Type { ty: c, details: d, .. }) => (a, b) == (c, d),
         (Layout { ty: a, old: b, new: c, .. }, Layout { ty: d, old: e, new: f, .. }) => {
             (a, b, c) == (d, e, f)
         }
-        (Signature { .. } | Ambiguous, _) => false,
+        (Signature { .. } | State { .. } | Ambiguous, _) => false,
         (Missing | Shallow { .. }, _) => one == other,
         _ => false,
     }

@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use midair_trampolines::function::{Function, FunctionHead};
+use midair_trampolines::hook::{Hook, HookHead};
 use midair_trampolines::identity::{Cells, Identity};
 use midair_trampolines::os::{self, Image};
+use midair_trampolines::persist::{Static, StaticHead};
 use midair_trampolines::record::{Kind, Malformed, records};
 use midair_trampolines::section::Section;
 use midair_trampolines::text::crate_of;
@@ -45,6 +47,8 @@ pub(crate) struct LiveImage {
     pub(crate) unit: usize,
     /// What the unit ran before this patch: where functions are found that the patch lacks.
     pub(crate) parent: Option<usize>,
+    /// What runs when its generation comes or goes.
+    pub(crate) hooks: Vec<(Hook, &'static HookHead)>,
 }
 
 impl LiveImage {
@@ -66,11 +70,24 @@ pub(crate) struct Live {
     pub(crate) function: Arc<Function>,
 }
 
+/// One persistent static in one image.
+#[derive(Clone, Debug)]
+pub(crate) struct LiveStatic {
+    /// Which image.
+    pub(crate) image: usize,
+    /// Its live record.
+    pub(crate) head: &'static StaticHead,
+    /// What the record says.
+    pub(crate) record: Arc<Static>,
+}
+
 /// All images and functions of this process.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry {
     images: Vec<Arc<LiveImage>>,
     functions: BTreeMap<Arc<str>, Vec<Live>>,
+    /// Every persistent static by name, in each image that has it.
+    statics: BTreeMap<Arc<str>, Vec<LiveStatic>>,
     /// Whose code each unit runs.
     editions: Editions,
     /// The bases of images whose records cannot be read, and of refused patches.
@@ -123,6 +140,17 @@ impl Registry {
     /// The places of the function called `name`.
     pub(crate) fn lives(&self, name: &str) -> &[Live] {
         self.functions.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The places of the persistent static called `name` in `unit` and its editions.
+    pub(crate) fn statics_of(&self, unit: usize, name: &str) -> Vec<&LiveStatic> {
+        let places = self.statics.get(name).map_or(&[][..], Vec::as_slice);
+        places.iter().filter(|live| self.images[live.image].unit == unit).collect()
+    }
+
+    /// The persistent static called `name` in image `number`.
+    pub(crate) fn static_in(&self, number: usize, name: &str) -> Option<&LiveStatic> {
+        self.statics.get(name)?.iter().find(|live| live.image == number)
     }
 
     /// The number of the image whose section is `section`.
@@ -185,6 +213,10 @@ impl Registry {
             next.passed_over.push(image.base);
         }
         next.functions.retain(|_, lives| {
+            lives.retain(|live| live.image != number);
+            !lives.is_empty()
+        });
+        next.statics.retain(|_, lives| {
             lives.retain(|live| live.image != number);
             !lives.is_empty()
         });
@@ -268,6 +300,10 @@ impl Registry {
                 }
             }
         }
+        for (head, record) in records.statics {
+            let lives = self.statics.entry(record.item.name.as_str().into()).or_default();
+            lives.push(LiveStatic { image: number, head, record: Arc::new(record) });
+        }
         self.images.push(Arc::new(LiveImage {
             section,
             path: image.path.clone(),
@@ -279,6 +315,7 @@ impl Registry {
             types: Some(types),
             unit: patch.map_or(number, |patch| patch.unit),
             parent: patch.map(|patch| self.editions.of(patch.unit)),
+            hooks: records.hooks,
         }));
         Ok(Added::Whole)
     }
@@ -322,18 +359,23 @@ enum Added {
 }
 
 /// What the records of a loaded image say.
+#[derive(Default)]
 struct Records {
     identity: Option<Identity>,
     is_patch: bool,
     functions: Vec<(&'static FunctionHead, Function)>,
     types: Vec<Types>,
+    statics: Vec<(&'static StaticHead, Static)>,
+    hooks: Vec<(Hook, &'static HookHead)>,
 }
 
 impl Records {
     /// What will be known of the types of `image`, whose records these are.
     fn types(&self, image: &Image, section: Section) -> Known {
         let start = section.start().wrapping_sub(image.base) as u64;
-        let records = self.functions.iter().map(|(_, f)| start + f.offset as u64).collect();
+        let functions = self.functions.iter().map(|(_, function)| function.offset);
+        let statics = self.statics.iter().map(|(_, record)| record.item.offset);
+        let records = functions.chain(statics).map(|offset| start + offset as u64).collect();
         let inode = os::mapped_inode(image.span.0);
         Known::of_image(&image.path, inode, records, self.types.clone())
     }
@@ -341,8 +383,7 @@ impl Records {
     /// Reads the records of an image that stays.
     fn read(section: Section) -> Result<Self, Malformed> {
         let bytes = section.snapshot();
-        let mut read =
-            Self { identity: None, is_patch: false, functions: Vec::new(), types: Vec::new() };
+        let mut read = Self::default();
         for record in records(&bytes)? {
             match record.kind {
                 Kind::Identity => {
@@ -358,6 +399,18 @@ impl Records {
                     read.functions.push((head, function));
                 }
                 Kind::Types => read.types.push(Types::read(record)?),
+                Kind::Static => {
+                    let persistent = Static::read(record)?;
+                    // SAFETY: a static record was read at this place just now.
+                    let head = unsafe { section.persistent(record.offset) };
+                    read.statics.push((head, persistent));
+                }
+                Kind::Hook => {
+                    let hook = Hook::read(record)?;
+                    // SAFETY: a hook record was read at this place just now.
+                    let head = unsafe { section.hook(record.offset) };
+                    read.hooks.push((hook, head));
+                }
                 _ => {}
             }
         }

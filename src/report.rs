@@ -100,6 +100,11 @@ pub enum Mismatch {
         /// Why they could not.
         reason: String,
     },
+    /// It is a persistent static whose value cannot be handed over.
+    State {
+        /// What differs.
+        details: String,
+    },
     /// The program calls it, and the artifact lacks it.
     Missing,
     /// Two functions bear its name.
@@ -243,6 +248,9 @@ impl fmt::Display for Mismatch {
             Self::Type { ty, details, way } => write!(f, "{ty}: {details}; reached through {way}"),
             Self::Shallow { reason } => {
                 write!(f, "its types could not be compared field by field: {reason}")
+            }
+            Self::State { details } => {
+                write!(f, "the program's value cannot be handed over: {details}")
             }
             Self::Missing => f.write_str("the artifact lacks it, and old code calls it"),
             Self::Ambiguous => f.write_str("two functions bear this name"),

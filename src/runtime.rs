@@ -66,6 +66,7 @@ pub struct RuntimeBuilder {
     require: Option<Require>,
     level: Option<Level>,
     health: Option<(Duration, Arc<dyn Health>)>,
+    hook_deadline: Option<Duration>,
     watch: Watch,
     copies: Option<PathBuf>,
 }
@@ -113,6 +114,13 @@ impl RuntimeBuilder {
         self
     }
 
+    /// How long a hook, or a migration of a persistent static, may take; the default is five
+    /// seconds. A patch whose hook takes longer is refused. See [`HookContext`](crate::HookContext).
+    pub fn hook_deadline(mut self, deadline: Duration) -> Self {
+        self.hook_deadline = Some(deadline);
+        self
+    }
+
     /// Whether to follow the build output; the default is [`Watch::On`].
     ///
     /// Without the feature `watch` nothing is ever followed.
@@ -148,11 +156,15 @@ impl RuntimeBuilder {
                 settings.copies = copies.map(Path::to_owned).or(settings.copies.take());
                 settings.level = self.level.unwrap_or(settings.level);
                 settings.health = self.health.clone().or(settings.health.take());
+                settings.hook_deadline = self.hook_deadline.unwrap_or(settings.hook_deadline);
             }),
             Connection::Remote(remote) => {
                 remote.configure(self.missing, self.require, copies);
                 if let Some(level) = self.level {
                     remote.set_level(level);
+                }
+                if let Some(deadline) = self.hook_deadline {
+                    remote.set_hook_deadline(deadline);
                 }
                 if let Some((duration, health)) = self.health.clone() {
                     remote.set_health(duration, health);
@@ -341,6 +353,7 @@ impl fmt::Debug for RuntimeBuilder {
             .field("require", &self.require)
             .field("level", &self.level)
             .field("accept_within", &self.health.as_ref().map(|(duration, _)| duration))
+            .field("hook_deadline", &self.hook_deadline)
             .field("watch", &self.watch)
             .field("copies", &self.copies)
             .finish()

@@ -17,8 +17,10 @@ use crate::artifact::{Artifact, Stamp};
 use crate::digest::Digest;
 use crate::domain::{Domain, Held};
 use crate::error::Error;
+use crate::hand_over::{Failing, HandOver, HandedOver};
 use crate::health::{Health, healthy};
 use crate::history::{Generation, PatchOutcome, PatchRecord};
+use crate::hook::Why;
 use crate::load::{self, Loader, SharedLibrary};
 use crate::manifest::Manifest;
 use crate::patch::Patch;
@@ -54,8 +56,11 @@ pub(crate) struct Loaded {
     pending: Pending,
 }
 
-/// A patch with nothing left to do that could fail.
+/// A patch with nothing left to do that could fail, but for a moment without scopes.
+///
+/// The order of the fields is that of the undo.
 pub(crate) struct Prepared {
+    handed: Option<Box<HandedOver>>,
     loaded: Loaded,
 }
 
@@ -161,7 +166,8 @@ impl Trusted {
         let settings = held.domain.settings();
         let root = settings.copies.as_deref();
         let mut loader = SharedLibrary { copies: &mut held.transaction.copies, root };
-        let loaded = loader.load(&artifact, &manifest, crate::table::own().cast())?;
+        let seed = crate::table::own().cast();
+        let loaded = loader.load(&artifact, &manifest, seed, &patch.state.instances(&manifest))?;
         let before = held.domain.side();
         let registry = before.registry.with_patch(artifact.path(), &loaded, &patch);
         let registry = Arc::new(registry.inspect_err(|_| {
@@ -180,12 +186,31 @@ impl Loaded {
         planned(taken.held.domain, taken.artifact.path(), &self.patch, self.timings)
     }
 
-    /// Does everything that remains to be done and may fail.
+    /// Does everything that remains to be done and may fail: runs the hooks. Where state is
+    /// migrated, they wait for the moment without scopes that [`commit`](Prepared::commit) finds.
     ///
     /// # Errors
-    /// None yet: patches have no hooks.
+    /// [`Error::Hook`], [`Error::Undo`]; what was done is undone.
     pub(crate) fn prepare(self) -> Result<Prepared, Error> {
-        Ok(Prepared { loaded: self })
+        let migrates = self.patch.state.migrates().is_some();
+        let handed = if migrates { None } else { Some(Box::new(self.hand_over()?)) };
+        Ok(Prepared { handed, loaded: self })
+    }
+
+    fn hand_over(&self) -> Result<HandedOver, Error> {
+        let Taken { held, artifact, before, registry, .. } = self.pending.taken();
+        let fresh = registry.images().len() - 1;
+        let editions = registry.editions().with(self.patch.units.iter().copied(), fresh);
+        let hand_over = HandOver {
+            domain: held.domain,
+            before,
+            registry: Arc::new(registry.running(editions)),
+            generation: before.history.next_number(),
+            fresh: Some(fresh),
+            why: Why::Patch,
+            path: artifact.path(),
+        };
+        hand_over.run(&self.patch.state)
     }
 }
 
@@ -198,18 +223,18 @@ impl Prepared {
     /// Makes the new code visible.
     ///
     /// # Errors
-    /// [`Error::NotQuiescent`], and nothing has changed.
+    /// [`Error::NotQuiescent`]; where state is migrated also [`Error::NeedsQuiescence`] and what the
+    /// hand-over says. Nothing has changed then.
     pub(crate) fn commit(self, level: Level) -> Result<Provisional, Error> {
-        let Loaded { patch, mut timings, pending } = self.loaded;
-        let domain = pending.taken().held.domain;
-        let gate = match level {
-            Level::Quiescent { deadline } => {
-                let running = pending.taken().before.generation();
-                let not_quiescent = |stragglers| Error::NotQuiescent { deadline, stragglers };
-                Some(ClosedGate::close(deadline, running).map_err(not_quiescent)?)
-            }
-            Level::Immediate | Level::Scoped => None,
+        let gate = self.close(level)?;
+        let Self { handed, loaded } = self;
+        let handed = match handed {
+            Some(handed) => *handed,
+            None => loaded.hand_over()?,
         };
+        let Loaded { patch, mut timings, pending } = loaded;
+        let domain = pending.taken().held.domain;
+        handed.keep();
         let Taken { mut held, artifact, stamp, loaded, before, registry } = pending.take();
         let fresh = registry.images().len() - 1;
         let number = before.history.next_number();
@@ -258,6 +283,25 @@ impl Prepared {
     }
 }
 
+impl Prepared {
+    /// Closes the gate, where the level or a migration asks for it.
+    fn close(&self, level: Level) -> Result<Option<ClosedGate>, Error> {
+        let Taken { before, artifact, .. } = self.loaded.pending.taken();
+        match (level, self.loaded.patch.state.migrates()) {
+            (Level::Quiescent { deadline }, _) => {
+                let not_quiescent = |stragglers| Error::NotQuiescent { deadline, stragglers };
+                let gate = ClosedGate::close(deadline, before.generation());
+                gate.map(Some).map_err(not_quiescent)
+            }
+            (Level::Immediate | Level::Scoped, None) => Ok(None),
+            (Level::Immediate | Level::Scoped, Some(name)) => {
+                let (path, name) = (artifact.path().to_owned(), name.to_owned());
+                Err(Error::NeedsQuiescence { path, name })
+            }
+        }
+    }
+}
+
 impl Provisional {
     /// What was done.
     pub(crate) fn report(&self) -> &Report {
@@ -297,7 +341,7 @@ impl Provisional {
     /// See [`Domain::roll_back`].
     pub(crate) fn roll_back(self, reason: &str) -> Result<(), Error> {
         let accepted = self.domain.side().history.accepted();
-        self.domain.roll_back(accepted, reason).map(|_| ())
+        self.domain.roll_back(accepted, reason, Failing::GoOn).map(|_| ())
     }
 }
 

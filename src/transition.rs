@@ -9,7 +9,8 @@
 //! | drained: no older epoch is pinned | the router | new | new |
 //! | [`settle`](Transition::settle) | the router or the new code | new | new |
 //!
-//! [`reverse`](Transition::reverse) is another flip, after which the old code is the one to come.
+//! A reversal is another flip, which [`announce_reversal`](Transition::announce_reversal) prepares:
+//! after it the old code is the one to come.
 
 use std::fmt;
 use std::sync::Arc;
@@ -212,8 +213,9 @@ impl Transition {
         PINS.flip_and(then);
     }
 
-    /// Sends calls back to the code from before; whether that can be done once more.
-    pub(crate) fn reverse(&self) -> bool {
+    /// Says in every slot's routes what its callers run when the transition is reversed, which the
+    /// next flip does; whether that can be done once more.
+    pub(crate) fn announce_reversal(&self) -> bool {
         // One epoch of the ring is that of scopes entered before the transition.
         if self.flips() + 1 >= EPOCHS as u64 {
             return false;
@@ -222,8 +224,14 @@ impl Transition {
         for step in &self.primaries {
             step.head.routes().set(next, step.towards(direction));
         }
-        self.flip(|| {});
         true
+    }
+
+    /// Says in all routes that what was announced does not come.
+    pub(crate) fn retract(&self) {
+        for step in &self.primaries {
+            step.head.routes().set(self.first.next(), step.old);
+        }
     }
 
     /// What the runtime knows when it is over.
@@ -247,9 +255,14 @@ impl Transition {
         }
     }
 
+    /// The epoch that it is.
+    pub(crate) fn epoch() -> Epoch {
+        PINS.clock().now().epoch()
+    }
+
     /// The epoch after the one that it is.
     pub(crate) fn next_epoch() -> Epoch {
-        PINS.clock().now().epoch().next()
+        Self::epoch().next()
     }
 
     /// Which way it goes now.

@@ -12,8 +12,10 @@ use crate::artifact::{Artifact, MAX_BYTES, Stamp};
 use crate::debuginfo::{Absent, FunctionTypes, Origin, is_split, read};
 use crate::manifest::Manifest;
 use crate::notice;
-use crate::report::{Depth, Mismatch};
-use crate::types::{compare, may_borrow};
+use crate::report::Depth;
+use crate::types::{
+    Whose, compare, compare_static, may_borrow, places_may_borrow, types_of_static,
+};
 
 /// What is known of an image's types.
 #[derive(Debug)]
@@ -28,9 +30,9 @@ pub(crate) struct Known {
 
 /// What is known of an artifact's types.
 pub(crate) fn of_artifact(artifact: &Artifact, manifest: &Manifest) -> Arc<Known> {
-    let section = manifest.section.1;
-    let records: Vec<_> =
-        manifest.functions.iter().map(|function| section + function.offset as u64).collect();
+    let statics = manifest.statics.iter().map(|persistent| &persistent.item);
+    let items = manifest.functions.iter().chain(statics);
+    let records: Vec<_> = items.map(|item| manifest.spot_of(item).1).collect();
     let origin = Origin { path: artifact.path().to_owned(), stamp: artifact.stamp() };
     let types = read(artifact.bytes(), &records, &origin);
     if let Err(absent) = &types {
@@ -75,13 +77,30 @@ impl Known {
                 depth: Depth::DebugInfo,
             },
             Some(difference) => {
-                let mismatch = Mismatch::Type {
-                    ty: difference.title(),
-                    details: difference.details.join("; "),
-                    way: difference.way(),
-                };
-                Answer::Different { mismatch, depth: Depth::DebugInfo }
+                Answer::Different { mismatch: difference.told(), depth: Depth::DebugInfo }
             }
+        }
+    }
+
+    /// Compares the static whose record stands at `old` in this image with that at `new` in
+    /// `other`, both addresses in their files.
+    pub(crate) fn compare_static(&self, old: u64, other: &Self, new: u64, whose: Whose) -> Answer {
+        let (Ok(ours), Ok(theirs)) = (self.types(), other.types()) else { return Answer::Unknown };
+        let types = |known: &FunctionTypes, at: u64| {
+            let function = known.functions.get(&at);
+            function.map_or([None; 2], |function| types_of_static(&known.graph, *function))
+        };
+        let (Some(old), Some(new)) = (types(ours, old)[0], types(theirs, new)[whose as usize])
+        else {
+            return Answer::Unknown;
+        };
+        let depth = Depth::DebugInfo;
+        match compare_static((&ours.graph, old), (&theirs.graph, new), whose) {
+            None => {
+                let may_borrow = places_may_borrow(&theirs.graph, [new].into_iter());
+                Answer::Same { may_borrow, depth }
+            }
+            Some(difference) => Answer::Different { mismatch: difference.told(), depth },
         }
     }
 

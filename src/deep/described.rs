@@ -7,8 +7,10 @@ use midair_trampolines::types::Types;
 
 use super::Answer;
 use crate::notice;
-use crate::report::{Depth, Mismatch};
-use crate::types::{Builder, Graph, Nodes, TypeId, compare_places, places_may_borrow};
+use crate::report::Depth;
+use crate::types::{
+    Builder, Graph, Nodes, TypeId, Whose, compare_places, compare_static, places_may_borrow,
+};
 
 /// What the type records of an image say.
 #[derive(Debug)]
@@ -44,12 +46,7 @@ impl Described {
             return Answer::Unknown;
         }
         if let Some(difference) = compare_places((&ours.graph, old), (&theirs.graph, new)) {
-            let mismatch = Mismatch::Type {
-                ty: difference.title(),
-                details: difference.details.join("; "),
-                way: difference.way(),
-            };
-            return Answer::Different { mismatch, depth: Depth::Derive };
+            return Answer::Different { mismatch: difference.told(), depth: Depth::Derive };
         }
         // What is known was compared; that is deep only where all is known.
         if old.iter().chain(new).any(Option::is_none) {
@@ -57,6 +54,25 @@ impl Described {
         }
         let may_borrow = places_may_borrow(&theirs.graph, new.iter().flatten().copied());
         Answer::Same { may_borrow, depth: Depth::Derive }
+    }
+
+    /// Compares the type of the static `name` of this image with that of `other`, or with the one
+    /// that it is migrated from there.
+    pub(super) fn compare_static(&self, name: &str, other: &Self, whose: Whose) -> Answer {
+        let (ours, theirs) = (self.built(), other.built());
+        let place = |built: &Built, place: usize| *built.function(name)?.get(place)?;
+        let (Some(old), Some(new)) = (place(ours, 0), place(theirs, whose as usize)) else {
+            return Answer::Unknown;
+        };
+        match compare_static((&ours.graph, old), (&theirs.graph, new), whose) {
+            Some(difference) => {
+                Answer::Different { mismatch: difference.told(), depth: Depth::Derive }
+            }
+            None => {
+                let may_borrow = places_may_borrow(&theirs.graph, [new].into_iter());
+                Answer::Same { may_borrow, depth: Depth::Derive }
+            }
+        }
     }
 
     /// Why the types of the function `name` are not all known; nothing when they are.

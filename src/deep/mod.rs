@@ -22,6 +22,7 @@ use crate::artifact::Artifact;
 use crate::format::Format;
 use crate::manifest::Manifest;
 use crate::report::{Depth, Mismatch};
+use crate::types::Whose;
 use described::Described;
 
 /// What is known of an image's types.
@@ -56,6 +57,20 @@ pub(crate) enum Answer {
     Unknown,
 }
 
+impl Answer {
+    /// This answer of debug info, and that of the descriptions: a patch has to pass both.
+    fn and(self, by_derive: impl FnOnce() -> Self) -> Self {
+        if matches!(self, Self::Different { .. }) {
+            return self;
+        }
+        match (self, by_derive()) {
+            (_, different @ Self::Different { .. }) => different,
+            (Self::Unknown, by_derive) => by_derive,
+            (by_debuginfo, _) => by_debuginfo,
+        }
+    }
+}
+
 /// What is known of an artifact's types.
 pub(crate) fn of_artifact(artifact: &Artifact, manifest: &Manifest) -> Arc<Known> {
     let debuginfo = match manifest.container().format {
@@ -86,14 +101,23 @@ impl Known {
             (Ok(ours), Ok(theirs)) => ours.compare(old.1, theirs, new.1),
             _ => Answer::Unknown,
         };
-        if matches!(by_debuginfo, Answer::Different { .. }) {
-            return by_debuginfo;
-        }
-        match (by_debuginfo, self.described.compare(old.0, &other.described)) {
-            (_, different @ Answer::Different { .. }) => different,
-            (Answer::Unknown, by_derive) => by_derive,
-            (by_debuginfo, _) => by_debuginfo,
-        }
+        by_debuginfo.and(|| self.described.compare(old.0, &other.described))
+    }
+
+    /// Compares the type of the static `old` of this image with that of `new` of `other`, or with
+    /// the one that it is migrated from.
+    pub(crate) fn compare_static(
+        &self,
+        old: Spot<'_>,
+        other: &Self,
+        new: Spot<'_>,
+        whose: Whose,
+    ) -> Answer {
+        let by_debuginfo = match (&self.debuginfo, &other.debuginfo) {
+            (Ok(ours), Ok(theirs)) => ours.compare_static(old.1, theirs, new.1, whose),
+            _ => Answer::Unknown,
+        };
+        by_debuginfo.and(|| self.described.compare_static(old.0, &other.described, whose))
     }
 
     /// How the types of the function `of` are known.

@@ -59,7 +59,8 @@ impl Rest {
 
 /// A way to bring checked code into this process.
 pub(crate) trait Loader {
-    /// Loads `artifact`, whose manifest was checked, with `seed` in its identity record.
+    /// Loads `artifact`, whose manifest was checked, with `seed` in its identity record and
+    /// `instances`, by where they belong in the file, in the records of its statics.
     ///
     /// # Errors
     /// [`Error::Copy`], [`Error::Load`], [`Error::Bound`]; no slot has changed.
@@ -68,6 +69,7 @@ pub(crate) trait Loader {
         artifact: &Artifact,
         manifest: &Manifest,
         seed: *const (),
+        instances: &[(usize, *const ())],
     ) -> Result<Loaded, Error>;
 }
 
@@ -94,12 +96,20 @@ impl Loader for SharedLibrary<'_> {
         artifact: &Artifact,
         manifest: &Manifest,
         seed: *const (),
+        instances: &[(usize, *const ())],
     ) -> Result<Loaded, Error> {
         // Most of a library in development is debug info, which the loader never looks at: it
         // follows when the new code runs.
         let mut bytes = artifact.bytes()[..manifest.mapped()].to_vec();
-        let seed = (seed.expose_provenance() as u64).to_le_bytes();
-        let mut originals = vec![overwrite(&mut bytes, manifest.seed_offset(), &seed)];
+        let seed = [(manifest.seed_offset(), seed)];
+        let mut originals: Vec<_> = seed
+            .iter()
+            .chain(instances)
+            .map(|(offset, address)| {
+                let address = (address.expose_provenance() as u64).to_le_bytes();
+                overwrite(&mut bytes, *offset, &address)
+            })
+            .collect();
         let lookup = match manifest.binding() {
             Binding::Own => Lookup::AsBuilt,
             Binding::Edit { offset, bytes: edit } => {

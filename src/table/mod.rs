@@ -156,7 +156,7 @@ struct RawOutcome {
 struct RawFunction {
     name: RawText,
     /// 0 retargeted, 1 new, 2 missing, 3 signature, 4 layout, 5 lacked, 6 ambiguous,
-    /// 7 type, 8 shallow.
+    /// 7 type, 8 shallow, 9 state.
     outcome: u32,
     body_changed: u32,
     place: u32,
@@ -214,6 +214,7 @@ fn lend_function(function: &FunctionReport) -> RawFunction {
         Outcome::Refused(Mismatch::Missing) => (5, 0, [""; 3]),
         Outcome::Refused(Mismatch::Ambiguous) => (6, 0, [""; 3]),
         Outcome::Refused(Mismatch::Shallow { reason }) => (8, 0, [reason.as_str(), "", ""]),
+        Outcome::Refused(Mismatch::State { details }) => (9, 0, [details.as_str(), "", ""]),
     };
     RawFunction {
         name: RawText::new(&function.name),
@@ -280,6 +281,7 @@ unsafe fn take_function(raw: &RawFunction) -> FunctionReport {
         6 => Outcome::Refused(Mismatch::Ambiguous),
         7 => Outcome::Refused(Mismatch::Type { ty, details: old, way: new }),
         8 => Outcome::Refused(Mismatch::Shallow { reason: ty }),
+        9 => Outcome::Refused(Mismatch::State { details: ty }),
         _ => Outcome::Refused(Mismatch::Missing),
     };
     FunctionReport {
@@ -462,6 +464,7 @@ mod tests {
             Outcome::Refused(layout),
             Outcome::Refused(ty),
             Outcome::Refused(Mismatch::Shallow { reason: "it has no debug info".into() }),
+            Outcome::Refused(Mismatch::State { details: "it grew".into() }),
             Outcome::Refused(Mismatch::Missing),
             Outcome::Refused(Mismatch::Ambiguous),
         ]

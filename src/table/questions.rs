@@ -27,10 +27,19 @@ pub(crate) struct Questions {
     advance: extern "C" fn(number: u64, step: RawMove, sink: Sink),
     set_level: extern "C" fn(level: RawLevel),
     set_health: extern "C" fn(nanos: u64, health: RawHealth),
+    set_hook_deadline: extern "C" fn(nanos: u64),
 }
 
-pub(super) const OWN: Questions =
-    Questions { history, progress, roll_back, open, advance, set_level, set_health };
+pub(super) const OWN: Questions = Questions {
+    history,
+    progress,
+    roll_back,
+    open,
+    advance,
+    set_level,
+    set_health,
+    set_hook_deadline,
+};
 
 /// Takes the bytes of an answer.
 #[repr(C)]
@@ -174,6 +183,11 @@ extern "C" fn set_health(nanos: u64, health: RawHealth) {
     Domain::own().configure(|settings| settings.health = Some((duration, Arc::clone(&health))));
 }
 
+extern "C" fn set_hook_deadline(nanos: u64) {
+    let deadline = Duration::from_nanos(nanos);
+    Domain::own().configure(|settings| settings.hook_deadline = deadline);
+}
+
 impl Remote {
     pub(crate) fn history(self) -> Vec<PatchRecord> {
         asked(|taker| (self.0.questions.history)(taker))
@@ -226,6 +240,11 @@ impl Remote {
 
     pub(crate) fn set_level(self, level: Level) {
         (self.0.questions.set_level)(RawLevel::new(level));
+    }
+
+    pub(crate) fn set_hook_deadline(self, deadline: Duration) {
+        let nanos = u64::try_from(deadline.as_nanos()).unwrap_or(u64::MAX);
+        (self.0.questions.set_hook_deadline)(nanos);
     }
 
     pub(crate) fn set_health(self, duration: Duration, health: Arc<dyn Health>) {

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
+use super::alias::with_names_of;
 use super::changes::{
     different, fields, is_replaced, methods, number, order, same_name, same_names, sigil, values,
     variants,
@@ -37,6 +38,38 @@ pub(crate) fn compare_places(
         comparison.push(&mut queue, Pair { old: *old, new: *new, from: None, step: Some(step) });
     }
     comparison.nearest(queue)
+}
+
+/// Which type of a static in a patch is compared with the one that the program works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// Its own.
+    Own,
+    /// The one that it is migrated from, which may have other names.
+    Source,
+}
+
+/// Compares the types of two statics.
+pub(crate) fn compare_static(
+    old: (&Graph, TypeId),
+    new: (&Graph, TypeId),
+    whose: Whose,
+) -> Option<Difference> {
+    let named = (whose == Whose::Source).then(|| with_names_of(old, new));
+    let graph = named.as_ref().unwrap_or(new.0);
+    let mut comparison = Comparison::new(old.0, graph);
+    let mut queue = Vec::new();
+    let step = Some(Step::Static { ty: graph.get(new.1).name.clone() });
+    comparison.push(&mut queue, Pair { old: old.1, new: new.1, from: None, step });
+    comparison.nearest(queue)
+}
+
+/// The type of a static, and the one that it is migrated from: what a function returns and takes
+/// that stands for it.
+#[cfg(feature = "debuginfo")]
+pub(crate) fn types_of_static(graph: &Graph, id: TypeId) -> [Option<TypeId>; 2] {
+    let Some((arguments, result)) = function(graph, id) else { return [None; 2] };
+    [result, arguments.first().copied()]
 }
 
 /// How many differences are looked at for their cause.

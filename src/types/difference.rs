@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::report::Mismatch;
+
 use super::names::{field, short};
 
 /// What differs, where it is, and how it was reached.
@@ -24,6 +26,8 @@ pub(crate) enum Step {
     Argument { number: usize, ty: String },
     /// The result, of this type.
     Result { ty: String },
+    /// The static, of this type.
+    Static { ty: String },
     /// A field, of this type.
     Field { name: String, ty: String },
     /// A variant of an enum.
@@ -37,6 +41,7 @@ impl fmt::Display for Step {
         match self {
             Self::Argument { number, ty } => write!(f, "argument {number}, {}", short(ty)),
             Self::Result { ty } => write!(f, "the result, {}", short(ty)),
+            Self::Static { ty } => write!(f, "the static, {}", short(ty)),
             Self::Field { name, ty } => write!(f, "{}: {}", field(name), short(ty)),
             Self::Variant { name } => write!(f, "{name}"),
             Self::Method { name } => write!(f, "method {name}"),
@@ -55,6 +60,11 @@ impl Difference {
             Some(line) => format!("{title}, declared at {line}"),
             None => title,
         }
+    }
+
+    /// It as the reason of a refusal.
+    pub(crate) fn told(&self) -> Mismatch {
+        Mismatch::Type { ty: self.title(), details: self.details.join("; "), way: self.way() }
     }
 
     /// The way from the signature to the type.

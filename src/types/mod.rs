@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+mod alias;
 mod changes;
 mod compare;
 mod described;
@@ -10,9 +11,9 @@ mod difference;
 mod full_name;
 mod names;
 
+pub(crate) use compare::{Whose, compare_places, compare_static, places_may_borrow};
 #[cfg(feature = "debuginfo")]
-pub(crate) use compare::{compare, may_borrow};
-pub(crate) use compare::{compare_places, places_may_borrow};
+pub(crate) use compare::{compare, may_borrow, types_of_static};
 pub(crate) use described::{Builder, Nodes};
 pub(crate) use difference::{Difference, Step};
 pub(crate) use full_name::names;
@@ -136,6 +137,11 @@ impl Graph {
     /// The line that `id` is declared in.
     pub(crate) fn declared(&self, id: TypeId) -> Option<&str> {
         self.declared.get(&id).map(String::as_str)
+    }
+
+    /// Gives a type another name.
+    fn rename(&mut self, id: TypeId, name: String) {
+        self.types[id.0 as usize].name = name;
     }
 
     /// How many types there are.

@@ -4,13 +4,13 @@ use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::Slot;
-use crate::hash::Hash;
-use crate::record::{Fields, Header, Kind, Malformed, Raw};
+use crate::facts::{Facts, Told, layout_hash, signature_hash};
+use crate::record::{Fields, Kind, Malformed, Raw};
 use crate::routes::{Code, Edition, Routes};
 #[cfg(not(loom))]
 use crate::scope;
 use crate::shape::{SHAPE_LEN, Shape};
-use crate::text::{RawText, len_u32, pack};
+use crate::text::{RawText, pack};
 use crate::unwind::{Entry, Run};
 
 /// The fixed part of a function record.
@@ -20,19 +20,7 @@ use crate::unwind::{Entry, Run};
 #[repr(C)]
 #[derive(Debug)]
 pub struct FunctionHead {
-    header: Header,
-    signature_hash: u64,
-    layout_hash: u64,
-    body_hash: u64,
-    package_hash: u64,
-    flags: u32,
-    shapes: u32,
-    name_len: u32,
-    signature_len: u32,
-    version_len: u32,
-    file_len: u32,
-    types_len: u32,
-    line: u32,
+    facts: Facts,
     slot: &'static Slot,
     body: CodeAddress,
     shim: CodeAddress,
@@ -128,19 +116,16 @@ impl<TYPES, const SHAPES: usize, const TEXT: usize> FunctionRecord<TYPES, SHAPES
     pub const fn new(parts: FunctionParts<'static, SHAPES>) -> Self {
         Self {
             head: FunctionHead {
-                header: Header::new(Kind::Function, size_of::<Self>()),
-                signature_hash: signature_hash(parts.signature),
-                layout_hash: layout_hash(&parts.shapes),
-                body_hash: parts.body_hash,
-                package_hash: package_hash(parts.origin),
-                flags: 0,
-                shapes: SHAPES as u32,
-                name_len: len_u32(parts.name),
-                signature_len: len_u32(parts.signature),
-                version_len: len_u32(parts.version),
-                file_len: len_u32(parts.file),
-                types_len: len_u32(parts.types),
-                line: parts.line,
+                facts: Facts::new(Told {
+                    kind: Kind::Function,
+                    size: size_of::<Self>(),
+                    flags: 0,
+                    texts: [parts.name, parts.signature, parts.version, parts.file, parts.types],
+                    line: parts.line,
+                    body_hash: parts.body_hash,
+                    shapes: &parts.shapes,
+                    origin: parts.origin,
+                }),
                 slot: parts.slot,
                 body: CodeAddress(parts.body),
                 shim: CodeAddress(parts.shim),
@@ -167,25 +152,6 @@ impl<TYPES, const SHAPES: usize, const TEXT: usize> FunctionRecord<TYPES, SHAPES
 
 /// Offset of the address of the user's code from the start of a function record, in bytes.
 pub const BODY_OFFSET: usize = std::mem::offset_of!(FunctionHead, body);
-
-const fn signature_hash(signature: &str) -> u64 {
-    Hash::new().bytes(signature.as_bytes()).finish()
-}
-
-/// Tells two packages of one name apart, as far as they lie in different folders.
-const fn package_hash(origin: &Origin) -> u64 {
-    Hash::new().bytes(origin.manifest_dir.bytes()).finish()
-}
-
-const fn layout_hash(shapes: &[Shape]) -> u64 {
-    let mut hash = Hash::new();
-    let mut at = 0;
-    while at < shapes.len() {
-        hash = hash.word(shapes[at].place as u64).word(shapes[at].hash);
-        at += 1;
-    }
-    hash.finish()
-}
 
 /// One store into a slot, with everything that it needs: records are large and lie apart, so a
 /// commit that had to look into each of them would take many times as long.
@@ -403,12 +369,16 @@ impl Function {
     /// # Errors
     /// [`Malformed`] when a field contradicts another, or a hash its contents.
     pub fn read(raw: Raw<'_>) -> Result<Self, Malformed> {
-        const SHAPES: usize = size_of::<FunctionHead>();
+        Self::read_behind(raw, size_of::<FunctionHead>())
+    }
+
+    /// Reads the facts of the record `raw`, whose shapes follow its first `fixed` bytes.
+    pub(crate) fn read_behind(raw: Raw<'_>, fixed: usize) -> Result<Self, Malformed> {
         let fields = Fields::new(raw, 0);
         let count = fields.word32(offset(Field::Shapes))? as usize;
         let texts = count
             .checked_mul(SHAPE_LEN)
-            .and_then(|len| len.checked_add(SHAPES))
+            .and_then(|len| len.checked_add(fixed))
             .filter(|texts| *texts <= raw.bytes.len())
             .ok_or_else(|| fields.field("more types than it has room for"))?;
         let mut fields = Fields::new(raw, texts);
@@ -418,7 +388,7 @@ impl Function {
         let file = fields.text(fields.word32(offset(Field::FileLen))?)?;
         let labels = fields.text(fields.word32(offset(Field::TypesLen))?)?;
         let shapes = (0..count)
-            .map(|index| read_shape(&fields, SHAPES + index * SHAPE_LEN))
+            .map(|index| read_shape(&fields, fixed + index * SHAPE_LEN))
             .collect::<Result<Vec<_>, _>>()?;
         let labels: Vec<_> = labels.lines().map(str::to_owned).collect();
         if labels.len() != shapes.len() {
@@ -488,17 +458,17 @@ enum Field {
 const fn offset(field: Field) -> usize {
     use std::mem::offset_of;
     match field {
-        Field::SignatureHash => offset_of!(FunctionHead, signature_hash),
-        Field::LayoutHash => offset_of!(FunctionHead, layout_hash),
-        Field::BodyHash => offset_of!(FunctionHead, body_hash),
-        Field::PackageHash => offset_of!(FunctionHead, package_hash),
-        Field::Shapes => offset_of!(FunctionHead, shapes),
-        Field::NameLen => offset_of!(FunctionHead, name_len),
-        Field::SignatureLen => offset_of!(FunctionHead, signature_len),
-        Field::VersionLen => offset_of!(FunctionHead, version_len),
-        Field::FileLen => offset_of!(FunctionHead, file_len),
-        Field::TypesLen => offset_of!(FunctionHead, types_len),
-        Field::Line => offset_of!(FunctionHead, line),
+        Field::SignatureHash => offset_of!(Facts, signature_hash),
+        Field::LayoutHash => offset_of!(Facts, layout_hash),
+        Field::BodyHash => offset_of!(Facts, body_hash),
+        Field::PackageHash => offset_of!(Facts, package_hash),
+        Field::Shapes => offset_of!(Facts, shapes),
+        Field::NameLen => offset_of!(Facts, name_len),
+        Field::SignatureLen => offset_of!(Facts, signature_len),
+        Field::VersionLen => offset_of!(Facts, version_len),
+        Field::FileLen => offset_of!(Facts, file_len),
+        Field::TypesLen => offset_of!(Facts, types_len),
+        Field::Line => offset_of!(Facts, line),
     }
 }
 

@@ -11,11 +11,14 @@ compile_error!("midair records hold 64-bit pointers: only 64-bit targets are sup
 compile_error!("midair records are little-endian: big-endian targets are not supported");
 
 pub mod delta;
+mod facts;
 pub mod function;
 pub mod hash;
+pub mod hook;
 pub mod identity;
 pub mod layout;
 pub mod os;
+pub mod persist;
 pub mod record;
 pub mod routes;
 pub mod scope;

@@ -17,6 +17,10 @@ pub const FORMAT: u16 = 2;
 pub enum Kind {
     /// A hot function.
     Function,
+    /// A static that keeps its value through every patch.
+    Static,
+    /// A function that runs when a generation comes or goes.
+    Hook,
     /// What types are made of.
     Types,
     /// The image: compiler, target, panic strategy.
@@ -31,6 +35,8 @@ impl Kind {
     pub const fn number(self) -> u16 {
         match self {
             Self::Function => 1,
+            Self::Static => 2,
+            Self::Hook => 3,
             Self::Types => 5,
             Self::Identity => 6,
             Self::Delta => 7,
@@ -40,6 +46,8 @@ impl Kind {
     const fn from_number(number: u16) -> Option<Self> {
         match number {
             1 => Some(Self::Function),
+            2 => Some(Self::Static),
+            3 => Some(Self::Hook),
             5 => Some(Self::Types),
             6 => Some(Self::Identity),
             7 => Some(Self::Delta),

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::function::FunctionHead;
+use crate::hook::HookHead;
+use crate::persist::StaticHead;
 
 /// The address range of a loaded image's `midair` section.
 #[repr(C)]
@@ -80,6 +82,26 @@ impl Section {
     pub unsafe fn function(&self, offset: usize) -> &'static FunctionHead {
         // SAFETY: the caller vouches for the record; images are never unloaded.
         unsafe { &*self.record(offset).cast::<FunctionHead>() }
+    }
+
+    /// The live record of a persistent static at `offset`.
+    ///
+    /// # Safety
+    /// - A static record of this format stands at `offset`, as for [`function`](Self::function).
+    #[must_use]
+    pub unsafe fn persistent(&self, offset: usize) -> &'static StaticHead {
+        // SAFETY: the caller vouches for the record; images are never unloaded.
+        unsafe { &*self.record(offset).cast::<StaticHead>() }
+    }
+
+    /// The live record of a hook at `offset`.
+    ///
+    /// # Safety
+    /// - A hook record of this format stands at `offset`, as for [`function`](Self::function).
+    #[must_use]
+    pub unsafe fn hook(&self, offset: usize) -> &'static HookHead {
+        // SAFETY: the caller vouches for the record; images are never unloaded.
+        unsafe { &*self.record(offset).cast::<HookHead>() }
     }
 }
 

@@ -8,11 +8,13 @@
 mod check;
 mod elision;
 mod expand;
+mod hook;
 mod layout;
 mod marking;
 mod outlives;
 mod owner;
 mod parse;
+mod persist;
 mod scoped;
 mod section;
 mod shapes;
@@ -241,4 +243,95 @@ pub fn layout(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     layout::object(arguments.into(), item.into()).into()
+}
+
+/// Keeps the value of a static through every patch: one storage for the life of the program.
+///
+/// The statics of a rebuilt library are its own: they start anew with each patch. A persistent
+/// static is one and the same in all of them, at one address.
+///
+/// | written | what callers see | when its type changes |
+/// |---|---|---|
+/// | `#[persist] static S: T = ..` | [`Persist<T>`], which dereferences to `T` | the patch is refused, with the field |
+/// | `#[persist] thread_local! { static S: T = ..; }` | [`PersistLocal<T>`]: `S.with(..)`, one value for each thread | refused |
+/// | `#[persist(scoped)] static S: T = ..` | [`PersistScoped<T>`]: `S.enter()` gives a guard, which counts as a scope | refused; a later edition may migrate it |
+/// | `#[persist(migrate = f, from = Old)] static S: New = ..` | the same | `f: fn(&Old) -> Result<New, E>` makes the new value |
+/// | `#[persist(migrate)] static S: T = ..` | the same | `T: StateMigration` exports the old value and imports it |
+///
+/// Only what is reached inside scopes can be migrated: a reference that somebody holds elsewhere
+/// would still lead to the old type. So begin with `scoped` where a type may grow some day.
+///
+/// To a patch a static is its module path and name. A new one starts with the value that is
+/// written. One that a patch lacks is kept, and found again when a later patch has it.
+///
+/// What is changed through it needs a type that allows that: an atomic, a `Mutex`, a `RwLock`.
+///
+/// # Examples
+/// ```ignore
+/// use std::sync::Mutex;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// #[midair::persist]
+/// static FRAMES: AtomicU64 = AtomicU64::new(0);
+///
+/// #[midair::persist]
+/// pub static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+///
+/// fn frame() {
+///     FRAMES.fetch_add(1, Ordering::Relaxed);
+/// }
+/// ```
+///
+/// [`Persist<T>`]: https://docs.rs/midair/latest/midair/struct.Persist.html
+/// [`PersistLocal<T>`]: https://docs.rs/midair/latest/midair/struct.PersistLocal.html
+/// [`PersistScoped<T>`]: https://docs.rs/midair/latest/midair/struct.PersistScoped.html
+#[proc_macro_attribute]
+pub fn persist(
+    arguments: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    persist::persist(arguments.into(), item.into()).into()
+}
+
+/// Runs a function when a generation is about to run: before the first call reaches its code.
+///
+/// The function takes nothing or `&mut midair::HookContext`, and returns nothing or a `Result`
+/// whose error can be displayed. See [`HookContext`] for the order of hooks, and for how one
+/// generation hands things to the next.
+///
+/// The library that the program loads itself runs no hook when it is loaded: it is there before
+/// midair is. Its hooks run when it is left, and when it is gone back to.
+///
+/// # Examples
+/// ```ignore
+/// #[midair::on_unload]
+/// fn leave(context: &mut midair::HookContext) {
+///     context.put("imgui", gui::context() as usize);
+/// }
+///
+/// #[midair::on_load]
+/// fn arrive(context: &mut midair::HookContext) -> Result<(), String> {
+///     let gui: Option<usize> = context.take("imgui").map_err(|error| error.to_string())?;
+///     gui::set_context(gui.ok_or("nobody left a context")?);
+///     Ok(())
+/// }
+/// ```
+///
+/// [`HookContext`]: https://docs.rs/midair/latest/midair/struct.HookContext.html
+#[proc_macro_attribute]
+pub fn on_load(
+    arguments: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    hook::hook("Load", &arguments.into(), item.into()).into()
+}
+
+/// Runs a function when a generation is about to be left, before the next one's
+/// [`on_load`](macro@on_load).
+#[proc_macro_attribute]
+pub fn on_unload(
+    arguments: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    hook::hook("Unload", &arguments.into(), item.into()).into()
 }

@@ -4,5 +4,5 @@ mod attributes;
 pub(crate) mod block;
 mod border;
 pub(crate) mod function;
-mod record;
+pub(crate) mod record;
 mod variants;

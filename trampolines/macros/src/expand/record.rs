@@ -2,8 +2,8 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, quote_spanned};
+use syn::Type;
 use syn::visit_mut::VisitMut as _;
-use syn::{Signature, Type};
 
 use crate::check::Checked;
 use crate::layout;
@@ -28,8 +28,8 @@ pub(crate) fn record(
     let Shapes { expressions, texts } = Shapes::of(&places);
     let count = expressions.len();
     let types = types(&places);
-    let (body_hash, line) = (body_hash(checked), line(signature));
-    let texts = record_texts(checked, &texts.join("\n"));
+    let (body_hash, line) = (body_hash(checked), line(&signature.ident));
+    let texts = record_texts(&name(checked), &signature_text(checked), &texts.join("\n"));
     let (described, attributes) = (layout::function(&places), section::attributes());
     let slots = section::slots();
     quote_spanned! {Span::mixed_site()=>
@@ -63,7 +63,7 @@ pub(crate) fn record(
 }
 
 /// The result and the arguments as one tuple, for debug info to describe.
-fn types(places: &Places) -> TokenStream {
+pub(crate) fn types(places: &Places) -> TokenStream {
     let fixed = |ty: &Type| {
         let mut ty = ty.clone();
         Static::default().visit_type_mut(&mut ty);
@@ -80,9 +80,8 @@ fn types(places: &Places) -> TokenStream {
 
 /// The texts that the record is made from. Macros of the compiler by their paths: the user may
 /// have a `file!` as well.
-fn record_texts(checked: &Checked, types: &str) -> TokenStream {
-    let name = format!("::{}", name(checked));
-    let signature = signature_text(checked);
+pub(crate) fn record_texts(name: &str, signature: &str, types: &str) -> TokenStream {
+    let name = format!("::{name}");
     quote_spanned! {Span::mixed_site()=>
         const __MIDAIR_TEXTS: [&::core::primitive::str; 5] = [
             ::core::concat!(::core::module_path!(), #name),
@@ -124,10 +123,10 @@ fn body_hash(checked: &Checked) -> u64 {
     hash.tokens(checked.function.body.stream()).finish()
 }
 
-/// The line of the function's name. `line!()` would be that of the block for every method in it.
-fn line(signature: &Signature) -> u32 {
+/// The line of a name. `line!()` would be that of the block for every method in it.
+pub(crate) fn line(name: &Ident) -> u32 {
     if !proc_macro::is_available() {
         return 0;
     }
-    u32::try_from(signature.ident.span().unwrap().line()).unwrap_or(0)
+    u32::try_from(name.span().unwrap().line()).unwrap_or(0)
 }
