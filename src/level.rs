@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What other threads may see while a patch becomes visible.
 ///
-/// | level | calls outside of scopes | calls in a [`scope`](crate::scope) | the patch |
+/// | level | calls outside of scopes | calls in a [`scope`](crate::scope()) | the patch |
 /// |---|---|---|---|
 /// | `Immediate` | a call that began in old code ends there; each later call runs new code | run the generation that was current when the scope was entered | is visible at once |
 /// | `Scoped` | all functions change at one instant | the same | is visible at once; whoever asked learns when the last old scope has ended |

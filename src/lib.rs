@@ -23,6 +23,9 @@
 //! | another artifact or policy | [`Runtime::builder`] |
 //! | to patch when you say so | [`reload`] |
 //! | to know what a file says of itself, and whether it would fit | [`inspect`] |
+//! | several calls that see one generation | [`scope()`], [`scope_async`], [`Level`] |
+//! | back to another generation, and what ran when | [`rollback`], [`rollback_to`], [`history`] |
+//! | a patch step by step | [`transaction`] |
 //! | to know what happened | [`on_patch`], [`on_refusal`], [`wait_for_patch`], [`Report`] |
 //!
 //! # What a call costs
@@ -32,8 +35,9 @@
 //!
 //! # Consistency
 //!
-//! A call that began in old code ends there; each later call of a function runs its new code;
-//! different functions may change some nanoseconds apart.
+//! A call that began in old code ends there; each later call of a function runs its new code, and
+//! all functions change at one instant. Inside a [`scope()`] every hot call runs the code of the
+//! generation that was current when the scope was entered. [`Level`] says what a patch waits for.
 //!
 //! # Features
 //!

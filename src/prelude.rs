@@ -1,5 +1,5 @@
 //! What most programs need: `use midair::prelude::*;`.
 
 pub use crate::{
-    Error, Missing, Outcome, Report, Require, Runtime, Watch, hotpatch, is_hotpatched,
+    Error, Level, Missing, Outcome, Report, Require, Runtime, Scope, Watch, hotpatch, is_hotpatched,
 };
