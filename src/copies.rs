@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use crate::digest::Digest;
 use crate::environment::environment;
 use crate::error::Error;
+use crate::failpoint::{Failpoint, reached};
 use crate::notice;
 
 /// How many copies are kept besides those whose code is in use.
@@ -125,7 +126,8 @@ impl Kept {
 
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(bytes)
+    file.write_all(bytes)?;
+    reached(Failpoint::Copy).map_err(io::Error::from)
 }
 
 /// The folder of this process, made when it is not there; it goes when the process ends.

@@ -19,6 +19,7 @@ use crate::artifact::Stamp;
 use crate::copies::Copies;
 use crate::desk::Desk;
 use crate::error::{Error, ErrorKind};
+use crate::failpoint::{Failpoint, passed, reached};
 use crate::hand_over::{Failing, HandOver};
 use crate::health::Health;
 use crate::history::{PatchRecord, Refusals};
@@ -399,6 +400,7 @@ impl Domain {
             path: Path::new(""),
         };
         let (handed, reason) = hand_over.back(under_way, reason, failing)?;
+        reached(Failpoint::RollBack)?;
         let history = Arc::new(before.history.rolled_back(number, &reason));
         let after = Side { registry, history };
         // It may have come to its end meanwhile.
@@ -451,9 +453,12 @@ impl Domain {
         let started = Instant::now();
         let mut took = Duration::ZERO;
         transition.route();
+        passed(Failpoint::Route);
         swap();
         transition.flip(|| took = started.elapsed());
+        passed(Failpoint::Flip);
         self.side.store(Arc::new(transition.destination().clone()));
+        passed(Failpoint::Note);
         took
     }
 
@@ -473,6 +478,7 @@ impl Domain {
         if !transition.is_drained() {
             return false;
         }
+        passed(Failpoint::Drain);
         transition.settle();
         self.transition.store(None);
         true
@@ -496,7 +502,9 @@ impl Domain {
             }
         };
         let thread = std::thread::Builder::new().name("midair-drain".to_owned());
-        if let Err(source) = os::without_signals(|| thread.spawn(drain)) {
+        let spawn = || os::without_signals(|| thread.spawn(drain));
+        let spawned = reached(Failpoint::Thread).map_err(std::io::Error::from);
+        if let Err(source) = spawned.and_then(|()| spawn()) {
             // Whoever begins the next transaction ends this one first.
             let error = Error::Thread { source };
             notice::debug(format_args!("nobody waits for old scopes: {}", error.explain()));

@@ -208,6 +208,12 @@ pub enum Error {
         /// What failed in the undo.
         undo: Vec<String>,
     },
+    /// A test made the step fail; only with the feature `failpoints`.
+    #[error("the failpoint {step} made this step fail")]
+    Injected {
+        /// The failpoint.
+        step: &'static str,
+    },
     /// Nothing came in time.
     #[error("no patch came within {:?}", waited)]
     TimedOut {
@@ -326,12 +332,14 @@ pub enum ErrorKind {
     NeedsQuiescence = 26,
     /// [`Error::Undo`].
     Undo = 27,
+    /// [`Error::Injected`].
+    Injected = 28,
     /// A kind that this version does not know.
     Unknown = 0,
 }
 
 impl ErrorKind {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 28] = [
         Self::Read,
         Self::NotAFile,
         Self::Changing,
@@ -359,6 +367,7 @@ impl ErrorKind {
         Self::Migration,
         Self::NeedsQuiescence,
         Self::Undo,
+        Self::Injected,
     ];
 
     pub(crate) fn from_number(number: u32) -> Self {
@@ -398,6 +407,7 @@ impl Error {
             Self::Migration { .. } => ErrorKind::Migration,
             Self::NeedsQuiescence { .. } => ErrorKind::NeedsQuiescence,
             Self::Undo { .. } => ErrorKind::Undo,
+            Self::Injected { .. } => ErrorKind::Injected,
             Self::Domain { kind, .. } => *kind,
         }
     }
@@ -514,6 +524,7 @@ impl Error {
             Self::Undo { .. } => "see whether what these hooks bring back is there; restart the \
                  program if it is not"
                 .to_owned(),
+            Self::Injected { .. } => "unset MIDAIR_FAILPOINT".to_owned(),
             Self::TimedOut { .. } => {
                 "see whether the build failed, and whether midair follows the right file: set \
                  MIDAIR_LOG=debug"

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::domain::Domain;
 use crate::error::Error;
+use crate::failpoint::{Failpoint, reached};
 use crate::hook::{Crossed, Crossing, End, Failed, Why};
 use crate::registry::Registry;
 use crate::state::{Migrated, State};
@@ -108,14 +109,18 @@ impl HandOver<'_> {
         let failed =
             |Failed { hook, reason }| Error::Hook { path: self.path.to_owned(), hook, reason };
         handed.crossed.leave().map_err(failed)?;
+        reached(Failpoint::Unload)?;
         if let Some(fresh) = self.fresh {
             let deadline = self.domain.settings().hook_deadline;
             handed.migrated = state.migrate(self.domain, &self.registry, fresh, deadline).map_err(
                 |(name, reason)| Error::Migration { path: self.path.to_owned(), name, reason },
             )?;
+            reached(Failpoint::Migration)?;
             handed.migrated.show(handed.crossed.abandoned());
         }
-        handed.crossed.arrive().map_err(failed)
+        handed.crossed.arrive().map_err(failed)?;
+        reached(Failpoint::Arrive)?;
+        Ok(())
     }
 
     fn begin(&self) -> HandedOver {

@@ -46,6 +46,7 @@
 //! | `auto` | yes | the first call of a hot function starts the runtime |
 //! | `watch` (alias `watcher`) | yes | the build output is followed |
 //! | `debuginfo` | yes | types are compared field by field where both sides have debug info |
+//! | `failpoints` | no | tests make each step of a patch fail: `MIDAIR_FAILPOINT` |
 //! | `disassembly` | no | `inspect` shows the machine code of two editions side by side |
 
 mod artifact;
@@ -60,6 +61,7 @@ mod domain;
 mod editions;
 mod environment;
 mod error;
+mod failpoint;
 mod format;
 mod hand_over;
 mod health;

@@ -20,6 +20,8 @@ use midair_trampolines::unwind::{Guarded, GuardedFuture};
 pub use midair_trampolines::unwind::{cross, give, take};
 pub use midair_trampolines::{Slot, own_section};
 
+#[cfg(feature = "failpoints")]
+pub use crate::failpoint::NAMES as FAILPOINTS;
 pub use crate::hook::{HookOutcome, run_hook};
 pub use crate::migration::{discard, export, import, migrate};
 pub use crate::persist::find_local;

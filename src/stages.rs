@@ -4,6 +4,7 @@
 //! The states hold the one transaction of the domain from [`Checked`] on. Dropping one of them
 //! undoes what it did; only constructors that ran cannot be undone.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -17,6 +18,7 @@ use crate::artifact::{Artifact, Stamp};
 use crate::digest::Digest;
 use crate::domain::{Domain, Held};
 use crate::error::Error;
+use crate::failpoint::{Failpoint, passed, reached};
 use crate::hand_over::{Failing, HandOver, HandedOver};
 use crate::health::{Health, healthy};
 use crate::history::{Generation, PatchOutcome, PatchRecord};
@@ -79,6 +81,7 @@ impl Read {
         let started = Instant::now();
         let stamp = Stamp::of(path);
         let artifact = Artifact::open(path)?;
+        reached(Failpoint::Read)?;
         let mut timings = Timings { read: started.elapsed(), ..Timings::default() };
         let started = Instant::now();
         let manifest = artifact.manifest()?;
@@ -109,6 +112,7 @@ impl Read {
                 return Err(Error::Base { path, base, running });
             }
         }
+        reached(Failpoint::Check)?;
         self.timings.check += started.elapsed();
         Ok(Checked { read: self, held, patch })
     }
@@ -150,6 +154,7 @@ impl Checked {
     /// # Errors
     /// None yet: nobody can ask for signatures.
     pub(crate) fn trust(self) -> Result<Trusted, Error> {
+        reached(Failpoint::Trust)?;
         Ok(Trusted { checked: self })
     }
 }
@@ -175,6 +180,7 @@ impl Trusted {
         })?);
         timings.load = started.elapsed();
         let pending = Pending(Some(Taken { held, artifact, stamp, loaded, before, registry }));
+        reached(Failpoint::Records)?;
         Ok(Loaded { patch, timings, pending })
     }
 }
@@ -227,6 +233,7 @@ impl Prepared {
     /// hand-over says. Nothing has changed then.
     pub(crate) fn commit(self, level: Level) -> Result<Provisional, Error> {
         let gate = self.close(level)?;
+        reached(Failpoint::Quiescence)?;
         let Self { handed, loaded } = self;
         let handed = match handed {
             Some(handed) => *handed,
@@ -264,6 +271,7 @@ impl Prepared {
         if let Some(stamp) = stamp {
             domain.note_committed(artifact.path(), stamp);
         }
+        passed(Failpoint::Complete);
         let registry = domain.registry();
         held.transaction.copies.prune(|copy| {
             let image = registry.images().iter().position(|image| image.path == copy);
@@ -321,12 +329,14 @@ impl Provisional {
     /// [`Error::Thread`]; it was taken back.
     pub(crate) fn try_out(self, duration: Duration, health: Arc<dyn Health>) -> Result<(), Error> {
         let (domain, generation) = (self.domain, self.report.generation);
+        let started = reached(Failpoint::Thread);
         let watch = move || match healthy(duration, || health.check()) {
             Ok(()) => domain.accept(generation),
             Err(reason) => domain.take_back(generation, reason),
         };
         let thread = thread::Builder::new().name("midair-health".to_owned());
-        match os::without_signals(|| thread.spawn(watch)) {
+        let spawn = || os::without_signals(|| thread.spawn(watch));
+        match started.map_err(io::Error::from).and_then(|()| spawn()) {
             Ok(_) => Ok(()),
             Err(source) => {
                 self.roll_back("nobody could watch over it")?;

@@ -1,6 +1,7 @@
 //! The crossing from one generation to another: its hooks, one after the other, and the way back.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -16,6 +17,7 @@ use super::outcome::reason_of;
 use super::values::{Desk, put, take};
 use crate::domain::Domain;
 use crate::editions::Editions;
+use crate::failpoint::{Failpoint, reached};
 use crate::notice;
 use crate::registry::Registry;
 use crate::scope::Stepped;
@@ -231,7 +233,9 @@ pub(crate) fn within<R: Send + 'static>(
         // Nobody listens when it took too long.
         let _ = done.send(work());
     };
-    os::without_signals(|| thread.spawn(run))
+    reached(Failpoint::Thread)
+        .map_err(io::Error::from)
+        .and_then(|()| os::without_signals(|| thread.spawn(run)))
         .map_err(|source| format!("its thread could not be started: {source}"))?;
     let outcome = outcome.recv_timeout(deadline);
     domain.hold_here();

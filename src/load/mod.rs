@@ -10,6 +10,7 @@ use midair_trampolines::section::Section;
 use crate::artifact::Artifact;
 use crate::copies::{Copies, Kept};
 use crate::error::Error;
+use crate::failpoint::{Failpoint, reached};
 use crate::format::Binding;
 use crate::manifest::Manifest;
 use crate::notice;
@@ -122,6 +123,7 @@ impl Loader for SharedLibrary<'_> {
         drop(bytes);
         let loaded = open(&copy, lookup)
             .map_err(|source| Error::Load { path: artifact.path().to_owned(), source })
+            .and_then(|()| reached(Failpoint::Load).map_err(Error::from))
             .and_then(|()| found(artifact, manifest, &copy, originals));
         if loaded.is_err() {
             self.copies.discard(&copy);

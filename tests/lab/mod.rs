@@ -263,6 +263,19 @@ impl Host {
         answer.trim_end().to_owned()
     }
 
+    /// Says `words`, at which the host is killed.
+    pub(crate) fn is_killed_at(mut self, words: &[&str]) {
+        use std::os::unix::process::ExitStatusExt as _;
+        const SIGKILL: i32 = 9;
+        let input = self.input.as_mut().unwrap();
+        writeln!(input, "{}", words.join("\t")).and_then(|()| input.flush()).unwrap();
+        let mut answer = String::new();
+        let len = self.answers.read_line(&mut answer).unwrap_or(0);
+        assert_eq!(len, 0, "the host lives and says {answer}");
+        let status = self.child.wait().unwrap();
+        assert_eq!(status.signal(), Some(SIGKILL), "{words:?}: {status}\n{}", self.log());
+    }
+
     fn died(&mut self, words: &[&str]) -> ! {
         let status = self.child.wait();
         panic!("the host died at {words:?}: {status:?}\n{}", self.log());

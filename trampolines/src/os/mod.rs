@@ -12,8 +12,8 @@ pub mod barrier;
 mod linux;
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 pub use linux::{
-    Note, at_exit, at_fork_child, find, image_named, images, mapped_inode, name_thread,
-    owned_by_us, pin, pin_code, private_directory, process_age, process_barrier,
+    Note, at_exit, at_fork_child, find, image_named, images, kill_this_process, mapped_inode,
+    name_thread, owned_by_us, pin, pin_code, private_directory, process_age, process_barrier,
     register_process_barrier, rendezvous, say, start_holding_image, thread_name, thread_number,
     user, variable, without_signals,
 };
@@ -22,10 +22,10 @@ pub use linux::{
 mod other;
 #[cfg(not(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64")))]
 pub use other::{
-    at_exit, at_fork_child, find, image_named, images, mapped_inode, name_thread, owned_by_us, pin,
-    pin_code, private_directory, process_age, process_barrier, register_process_barrier,
-    rendezvous, say, start_holding_image, thread_name, thread_number, user, variable,
-    without_signals,
+    at_exit, at_fork_child, find, image_named, images, kill_this_process, mapped_inode,
+    name_thread, owned_by_us, pin, pin_code, private_directory, process_age, process_barrier,
+    register_process_barrier, rendezvous, say, start_holding_image, thread_name, thread_number,
+    user, variable, without_signals,
 };
 
 /// One executable or library in this process.

@@ -84,6 +84,11 @@ pub fn say(text: &[u8]) {
     let _ = io::Write::write_all(&mut io::stderr(), text);
 }
 
+/// Ends this process at once.
+pub fn kill_this_process() -> ! {
+    std::process::abort()
+}
+
 /// Does nothing here.
 pub fn at_exit(_handler: extern "C" fn()) {}
 
