@@ -237,11 +237,11 @@ fn a_process_that_is_killed_anywhere_leaves_nothing_in_the_way_of_the_next() {
         let kill = format!("{name}=kill");
         if comes == Comes::NoWayBack {
             arm(&mut host, &kill);
-            host.is_killed_at(&["call", "call_rollback", "0"]);
+            host.dies_of_kill_at(&["call", "call_rollback", "0"]);
             continue;
         }
         arm(&mut host, &kill);
-        host.is_killed_at(&["text", "lab_reload", editions.second.to_str().unwrap()]);
+        host.dies_of_kill_at(&["text", "lab_reload", editions.second.to_str().unwrap()]);
     }
     let mut host = editions.host(copies.path());
     assert!(host.reload(&editions.second).starts_with("ok 1"));

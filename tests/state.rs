@@ -549,3 +549,48 @@ pub extern \"C\" fn call_quiescent(millis: u64) -> u64 {
     assert_eq!(host.call("call_score", 1), 30_433);
     host.quit();
 }
+
+/// valgrind, where it is installed; it watches a program whose code changes while it runs.
+fn valgrind() -> Option<Vec<&'static str>> {
+    let found = std::process::Command::new("valgrind").arg("--version").output().is_ok();
+    found.then(|| {
+        vec![
+            "valgrind",
+            "--quiet",
+            "--smc-check=all",
+            "--leak-check=full",
+            "--errors-for-leak-kinds=definite",
+            "--show-leak-kinds=definite",
+            "--error-exitcode=99",
+            concat!("--suppressions=", env!("CARGO_MANIFEST_DIR"), "/tests/lab/valgrind.supp"),
+        ]
+    })
+}
+
+#[test]
+fn nothing_is_leaked_or_freed_twice() {
+    let Some(valgrind) = valgrind() else {
+        eprintln!("skipped: valgrind is not installed");
+        return;
+    };
+    let mut fixture = Fixture::new("lab_state_memory", COUNTING);
+    fixture.variables.push(("CARGO_PROFILE_DEV_DEBUG".to_owned(), "1".to_owned()));
+    let folder = tempfile::tempdir().unwrap();
+    let (library, next) = (folder.path().join("first.so"), folder.path().join("next.so"));
+    fixture.build_to(&library);
+    fixture.edit("EDITION: u64 = 1", "EDITION: u64 = 2");
+    fixture.build_to(&next);
+    let mut host = Host::start_under(&valgrind, |command| {
+        command.env("MIDAIR_ARTIFACT", folder.path().join("nothing.so"));
+    });
+    host.load(&library);
+    assert_eq!(host.call("call_step", 0), 101);
+    let times = if many() == 60 { 8 } else { many() };
+    for generation in 1..=times {
+        let report = host.reload_anew(if generation % 2 == 0 { &library } else { &next });
+        assert!(report.starts_with(&format!("ok {generation} ")), "{report}");
+        assert_eq!(host.call("call_step", generation), 101 + generation);
+    }
+    // Ends with an error where valgrind has seen one.
+    host.quit();
+}

@@ -207,8 +207,20 @@ impl Host {
 
     /// Starts a host whose command was changed by `change`.
     pub(crate) fn start_with(change: impl FnOnce(&mut Command)) -> Self {
+        Self::start_under(&[], change)
+    }
+
+    /// Starts a host under a `tool`, with the tool's own arguments.
+    pub(crate) fn start_under(tool: &[&str], change: impl FnOnce(&mut Command)) -> Self {
         let copies = tempfile::Builder::new().prefix("midair-copies-").tempdir().unwrap();
-        let mut command = Command::new(host_program());
+        let mut command = match tool {
+            [] => Command::new(host_program()),
+            [tool, arguments @ ..] => {
+                let mut command = Command::new(tool);
+                command.args(arguments).arg(host_program());
+                command
+            }
+        };
         command
             .env("MIDAIR_COPIES", copies.path())
             .env("MIDAIR_LOG", "debug")
@@ -264,7 +276,7 @@ impl Host {
     }
 
     /// Says `words`, at which the host is killed.
-    pub(crate) fn is_killed_at(mut self, words: &[&str]) {
+    pub(crate) fn dies_of_kill_at(mut self, words: &[&str]) {
         use std::os::unix::process::ExitStatusExt as _;
         const SIGKILL: i32 = 9;
         let input = self.input.as_mut().unwrap();

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::facts::{Facts, Told};
 use crate::function::{Function, Origin};
+use crate::hash::Hash;
 use crate::record::{Fields, Kind, Malformed, Raw};
 use crate::shape::Shape;
 use crate::text::{RawText, pack};
@@ -162,7 +163,7 @@ impl<TYPES, const SHAPES: usize, const TEXT: usize> StaticRecord<TYPES, SHAPES, 
                     flags: parts.access as u32,
                     texts,
                     line: parts.line,
-                    body_hash: 1,
+                    body_hash: access_hash(parts.access),
                     shapes: &parts.shapes,
                     origin: parts.origin,
                 }),
@@ -184,6 +185,11 @@ impl<TYPES, const SHAPES: usize, const TEXT: usize> StaticRecord<TYPES, SHAPES, 
     pub const fn head(&self) -> &StaticHead {
         &self.head
     }
+}
+
+/// Proves that the number of the access was not damaged.
+const fn access_hash(access: Access) -> u64 {
+    Hash::new().word(access as u64).finish()
 }
 
 /// Offset of the cell that says what the code of an image works on, in bytes from the start of
@@ -267,9 +273,130 @@ impl Static {
         let fields = Fields::new(raw, 0);
         let access = fields.word32(std::mem::offset_of!(Facts, flags))?;
         let access = Access::from_number(access)
+            .filter(|access| item.body_hash == access_hash(*access))
             .ok_or_else(|| fields.field("a static that is reached in a way that is not known"))?;
         let (types, from) = item.types.into_iter().partition(|(_, shape)| shape.place == 0);
         item.types = types;
         Ok(Self { item, from, access })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::ptr;
+
+    use super::{Access, INSTANCE_OFFSET, Static, StaticParts, StaticRecord};
+    use crate::function::Origin;
+    use crate::hook::{Hook, HookRecord, When};
+    use crate::persist::Sink;
+    use crate::record::{Malformed, records};
+    use crate::shape::{Fallback as _, Probe, Shape};
+    use crate::text::{RawText, packed_len};
+
+    const TEXTS: [&str; 5] = ["game::SCORE", "static u64", "1.2.3", "src/lib.rs", "u64\nu32"];
+    static ORIGIN: Origin = Origin { manifest_dir: RawText::new("/game") };
+    static SCORE: u64 = 7;
+    static RECORD: StaticRecord<(u64, u32), 2, { packed_len(&TEXTS) }> =
+        StaticRecord::new(StaticParts {
+            name: TEXTS[0],
+            signature: TEXTS[1],
+            version: TEXTS[2],
+            file: TEXTS[3],
+            types: TEXTS[4],
+            line: 7,
+            shapes: [
+                Shape::new(0, <Probe<u64>>::EXTENT, <Probe<u64>>::BEHIND),
+                Shape::new(1, <Probe<u32>>::EXTENT, <Probe<u32>>::BEHIND),
+            ],
+            access: Access::Scoped,
+            own: (&raw const SCORE).cast(),
+            migrate: ptr::null(),
+            export: ptr::null(),
+            import: ptr::null(),
+            discard: ptr::null(),
+            origin: &ORIGIN,
+        });
+    static HOOK: HookRecord<{ packed_len(&["game::leave"]) }> =
+        HookRecord::new(When::Unload, "game::leave", run);
+
+    unsafe extern "C" fn run(_: *const (), _: Sink) -> bool {
+        true
+    }
+
+    fn bytes<T>(record: &'static T) -> Vec<u8> {
+        let start = ptr::from_ref(record).cast::<u8>();
+        // SAFETY: the whole record, which lives for ever; its words are stored to by nobody else.
+        unsafe { std::slice::from_raw_parts(start, size_of_val(record)) }.to_vec()
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let bytes = bytes(&RECORD);
+        let read = Static::read(records(&bytes).unwrap()[0]).unwrap();
+        assert_eq!((read.item.name.as_str(), read.access), ("game::SCORE", Access::Scoped));
+        let types = |of: &[(String, Shape)]| -> Vec<String> {
+            of.iter().map(|(text, _)| text.clone()).collect()
+        };
+        assert_eq!(
+            (types(&read.item.types), types(&read.from)),
+            (vec!["u64".into()], vec!["u32".into()])
+        );
+        assert!(INSTANCE_OFFSET + 8 <= bytes.len());
+    }
+
+    #[test]
+    fn a_hook_is_read_back_and_one_of_another_time_is_refused() {
+        let mut bytes = bytes(&HOOK);
+        let read = Hook::read(records(&bytes).unwrap()[0]).unwrap();
+        assert_eq!((read.name.as_str(), read.when), ("game::leave", When::Unload));
+        bytes[8] = 9;
+        let refused = Hook::read(records(&bytes).unwrap()[0]).unwrap_err();
+        assert!(matches!(refused, Malformed::Field { offset: 0, .. }), "{refused}");
+    }
+
+    #[test]
+    fn no_flipped_bit_makes_another_type_or_another_way_of_reaching_it() {
+        let whole = bytes(&RECORD);
+        let original = Static::read(records(&whole).unwrap()[0]).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let Ok(found) = records(&flipped) else { continue };
+            let Some(Ok(read)) = found.first().map(|raw| Static::read(*raw)) else { continue };
+            assert_eq!(read.item.signature, original.item.signature, "bit {bit}");
+            assert_eq!(read.access, original.access, "bit {bit}");
+            let hashes = |of: &Static| -> Vec<u64> {
+                of.item.types.iter().chain(&of.from).map(|(_, shape)| shape.hash).collect()
+            };
+            assert_eq!(hashes(&read), hashes(&original), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn an_image_works_on_its_own_storage_until_it_is_given_another() {
+        static RECORD: StaticRecord<(u64,), 0, 8> = StaticRecord::new(StaticParts {
+            name: "a",
+            signature: "b",
+            version: "",
+            file: "",
+            types: "",
+            line: 1,
+            shapes: [],
+            access: Access::Plain,
+            own: (&raw const SCORE).cast(),
+            migrate: ptr::null(),
+            export: ptr::null(),
+            import: ptr::null(),
+            discard: ptr::null(),
+            origin: &ORIGIN,
+        });
+        let head = RECORD.head();
+        assert_eq!(head.instance(), (&raw const SCORE).cast());
+        let other = 8_u64;
+        head.lead_to((&raw const other).cast());
+        assert_eq!(head.instance(), (&raw const other).cast());
+        head.lead_to(ptr::null());
+        assert_eq!(head.instance(), (&raw const SCORE).cast());
+        assert!(head.migrate().is_none() && head.discard().is_none());
     }
 }
