@@ -216,6 +216,11 @@ impl Domain {
         });
     }
 
+    /// Lets `health` decide whether patches are kept, asked for as long as `duration`.
+    pub(crate) fn set_health(&self, duration: Duration, health: Arc<dyn Health>) {
+        self.configure(|settings| settings.health = Some((duration, Arc::clone(&health))));
+    }
+
     /// Makes `section` known, and every other image that was loaded meanwhile.
     ///
     /// # Errors

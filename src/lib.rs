@@ -77,6 +77,7 @@ mod notice;
 mod patch;
 mod persist;
 pub mod prelude;
+mod questions;
 mod reason;
 mod registry;
 mod report;

@@ -56,7 +56,10 @@ impl Manifest {
         for record in records(section).map_err(malformed)? {
             match record.kind {
                 Kind::Identity => identities.push(Identity::read(record).map_err(malformed)?),
-                Kind::Function => functions.push(Function::read(record).map_err(malformed)?),
+                Kind::Function => {
+                    functions.push(Function::read(record).map_err(malformed)?);
+                    Function::check_cells(record).map_err(malformed)?;
+                }
                 Kind::Types => types.push(Types::read(record).map_err(malformed)?),
                 Kind::Delta => {
                     base = Some(Digest::from_bytes(DeltaRecord::read(record).map_err(malformed)?));

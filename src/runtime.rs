@@ -9,11 +9,12 @@ use midair_trampolines::own_section;
 
 use crate::connection::{Connection, connect};
 use crate::domain::Listener;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::health::Health;
 use crate::history::{PatchOutcome, PatchRecord};
 use crate::identity;
 use crate::level::Level;
+use crate::questions::{History, Reload, RollBack, UnderWay, Wait, Wishes};
 use crate::report::Report;
 use crate::table::Join;
 use crate::transition::{Progress, Straggler};
@@ -62,13 +63,9 @@ pub struct Runtime {
 #[must_use = "nothing is set until `start` is called"]
 pub struct RuntimeBuilder {
     artifact: Option<PathBuf>,
-    missing: Option<Missing>,
-    require: Option<Require>,
-    level: Option<Level>,
-    health: Option<(Duration, Arc<dyn Health>)>,
-    hook_deadline: Option<Duration>,
     watch: Watch,
-    copies: Option<PathBuf>,
+    wishes: Wishes,
+    health: Option<(Duration, Arc<dyn Health>)>,
 }
 
 impl RuntimeBuilder {
@@ -80,20 +77,20 @@ impl RuntimeBuilder {
 
     /// What to do when an artifact lacks a function; the default is [`Missing::Refuse`].
     pub fn missing(mut self, missing: Missing) -> Self {
-        self.missing = Some(missing);
+        self.wishes.missing = Some(missing);
         self
     }
 
     /// How far types must have been compared; the default is [`Require::Any`].
     pub fn require(mut self, require: Require) -> Self {
-        self.require = Some(require);
+        self.wishes.require = Some(require);
         self
     }
 
     /// What other threads may see while a patch becomes visible; the default is
     /// [`Level::Immediate`].
     pub fn level(mut self, level: Level) -> Self {
-        self.level = Some(level);
+        self.wishes.level = Some(level);
         self
     }
 
@@ -117,7 +114,7 @@ impl RuntimeBuilder {
     /// How long a hook, or a migration of a persistent static, may take; the default is five
     /// seconds. A patch whose hook takes longer is refused. See [`HookContext`](crate::HookContext).
     pub fn hook_deadline(mut self, deadline: Duration) -> Self {
-        self.hook_deadline = Some(deadline);
+        self.wishes.hook_deadline = Some(deadline);
         self
     }
 
@@ -132,7 +129,7 @@ impl RuntimeBuilder {
     /// Keeps the private copies of artifacts below `folder`; the default is `MIDAIR_COPIES`, then
     /// the system's folder for temporary files.
     pub fn copies(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.copies = Some(folder.into());
+        self.wishes.copies = Some(folder.into());
         self
     }
 
@@ -148,27 +145,11 @@ impl RuntimeBuilder {
     /// [`Error::Unsupported`] where patching does not work.
     pub fn start(self) -> Result<Runtime, Error> {
         let runtime = Runtime::current()?;
-        let copies = self.copies.as_deref();
-        match runtime.connection {
-            Connection::Own(domain) => domain.configure(|settings| {
-                settings.missing = self.missing.unwrap_or(settings.missing);
-                settings.require = self.require.unwrap_or(settings.require);
-                settings.copies = copies.map(Path::to_owned).or(settings.copies.take());
-                settings.level = self.level.unwrap_or(settings.level);
-                settings.health = self.health.clone().or(settings.health.take());
-                settings.hook_deadline = self.hook_deadline.unwrap_or(settings.hook_deadline);
-            }),
-            Connection::Remote(remote) => {
-                remote.configure(self.missing, self.require, copies);
-                if let Some(level) = self.level {
-                    remote.set_level(level);
-                }
-                if let Some(deadline) = self.hook_deadline {
-                    remote.set_hook_deadline(deadline);
-                }
-                if let Some((duration, health)) = self.health.clone() {
-                    remote.set_health(duration, health);
-                }
+        runtime.connection.ask(self.wishes);
+        if let Some((duration, health)) = self.health {
+            match runtime.connection {
+                Connection::Own(domain) => domain.set_health(duration, health),
+                Connection::Remote(remote) => remote.set_health(duration, health),
             }
         }
         if crate::is_hotpatched() {
@@ -184,10 +165,7 @@ impl RuntimeBuilder {
             artifact: self.artifact,
             watch: self.watch,
         };
-        match runtime.connection {
-            Connection::Own(_) => crate::start::join(join),
-            Connection::Remote(remote) => remote.join(&join),
-        }
+        runtime.connection.ask(join);
         Ok(runtime)
     }
 }
@@ -211,10 +189,7 @@ impl Runtime {
     /// # Errors
     /// See [`reload`].
     pub fn reload(&self, path: impl AsRef<Path>) -> Result<Report, Error> {
-        match self.connection {
-            Connection::Own(domain) => domain.reload(path.as_ref()),
-            Connection::Remote(remote) => remote.reload(path.as_ref()),
-        }
+        self.connection.ask(Reload(path.as_ref().to_owned()))
     }
 
     /// Calls `listener` after each patch. See [`on_patch`].
@@ -239,9 +214,11 @@ impl Runtime {
     /// # Errors
     /// See [`wait_for_patch`].
     pub fn wait_for_patch(&self, timeout: Duration) -> Result<Report, Error> {
-        match self.connection {
-            Connection::Own(domain) => domain.wait(timeout),
-            Connection::Remote(remote) => remote.wait(timeout),
+        match self.connection.ask(Wait(timeout)) {
+            Err(Error::Domain { kind: ErrorKind::TimedOut, .. }) => {
+                Err(Error::TimedOut { waited: timeout })
+            }
+            outcome => outcome,
         }
     }
 
@@ -257,10 +234,7 @@ impl Runtime {
     /// Every generation and attempt so far, oldest first. See [`history`].
     #[must_use]
     pub fn history(&self) -> Vec<PatchRecord> {
-        match self.connection {
-            Connection::Own(domain) => domain.history(),
-            Connection::Remote(remote) => remote.history(),
-        }
+        self.connection.ask(History)
     }
 
     /// The generation that runs. See [`active`].
@@ -292,10 +266,7 @@ impl Runtime {
     }
 
     fn roll_back_to(&self, number: Option<u64>) -> Result<u64, Error> {
-        match self.connection {
-            Connection::Own(domain) => domain.roll_back_to(number),
-            Connection::Remote(remote) => remote.roll_back_to(number),
-        }
+        self.connection.ask(RollBack(number))
     }
 
     /// The transition under way, if one is. See [`transition`].
@@ -315,10 +286,7 @@ impl TransitionStatus {
     /// How far it has come; `None` when none is under way.
     #[must_use]
     pub fn progress(&self) -> Option<Progress> {
-        match self.runtime.connection {
-            Connection::Own(domain) => domain.progress(),
-            Connection::Remote(remote) => remote.progress(),
-        }
+        self.runtime.connection.ask(UnderWay)
     }
 
     /// Who is still in a scope from before it.
@@ -349,13 +317,9 @@ impl fmt::Debug for RuntimeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RuntimeBuilder")
             .field("artifact", &self.artifact)
-            .field("missing", &self.missing)
-            .field("require", &self.require)
-            .field("level", &self.level)
-            .field("accept_within", &self.health.as_ref().map(|(duration, _)| duration))
-            .field("hook_deadline", &self.hook_deadline)
             .field("watch", &self.watch)
-            .field("copies", &self.copies)
+            .field("wishes", &self.wishes)
+            .field("accept_within", &self.health.as_ref().map(|(duration, _)| duration))
             .finish()
     }
 }

@@ -95,7 +95,7 @@ extern "C" fn begin(join: *mut c_void) -> *mut c_void {
         forget_claims_in_children();
         match connect() {
             Ok(Connection::Own(_)) => take_in(join),
-            Ok(Connection::Remote(remote)) => remote.join(&join),
+            Ok(Connection::Remote(remote)) => remote.ask(&join),
             Err(error) => {
                 notice::warn(format_args!("nothing can be patched: {}", error.explain()));
             }

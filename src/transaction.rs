@@ -45,6 +45,7 @@ use crate::desk::Move;
 use crate::error::Error;
 use crate::health::healthy;
 use crate::notice;
+use crate::questions::{Advance, Open};
 use crate::report::Report;
 
 /// A stage on the desk of the domain; it is given up when this is dropped.
@@ -55,10 +56,7 @@ struct Ticket {
 
 impl Ticket {
     fn advance(&self, step: Move) -> Result<Report, Error> {
-        match self.connection {
-            Connection::Own(domain) => domain.desk().advance(domain, self.number, step),
-            Connection::Remote(remote) => remote.advance(self.number, step),
-        }
+        self.connection.ask(Advance(self.number, step))
     }
 }
 
@@ -129,10 +127,7 @@ impl Artifact {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let connection = connect()?;
         let path = path.as_ref();
-        let number = match connection {
-            Connection::Own(domain) => domain.desk().open(path)?,
-            Connection::Remote(remote) => remote.open(path)?,
-        };
+        let number = connection.ask(Open(path.to_owned()))?;
         let ticket = Ticket { connection, number };
         Ok(Self(Stage { ticket, report: Report { path: path.to_owned(), ..Report::nothing() } }))
     }

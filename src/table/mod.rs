@@ -3,23 +3,23 @@
 //! Only `#[repr(C)]` data and `extern "C"` calls pass here. The table begins with its size and
 //! version; entries are only ever appended, so that an older patch finds what it knows.
 
-use std::ffi::{OsStr, c_void};
-use std::path::{Path, PathBuf};
-use std::slice;
+use std::ffi::c_void;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use midair_trampolines::section::Section;
-use midair_trampolines::text::RawText;
 
 use crate::domain::{Domain, Listener, guarded};
-use crate::error::{Error, ErrorKind};
-use crate::report::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
-use crate::{Missing, Require};
+use crate::error::Error;
+use crate::health::Health;
+use crate::questions::{
+    self, Advance, History, Open, Question, Reload, RollBack, UnderWay, Wait, Wishes,
+};
+use crate::report::Report;
+use crate::wire::{Wire, read, written};
 
-mod questions;
 mod scopes;
-use questions::Questions;
 use scopes::Scopes;
 
 /// The runtime's functions, for other images.
@@ -29,30 +29,24 @@ pub(crate) struct Table {
     size: usize,
     version: u32,
     reserved: u32,
-    join: extern "C" fn(&RawJoin),
-    configure: extern "C" fn(missing: u32, require: u32, copies: RawBytes),
-    reload: extern "C" fn(path: RawBytes, sink: Sink),
-    listen: extern "C" fn(listener: RawListener),
-    wait: extern "C" fn(millis: u64, sink: Sink),
+    ask: extern "C" fn(number: u64, question: Bytes, taker: Taker),
     generation: extern "C" fn() -> u64,
+    listen: extern "C" fn(Hearer),
+    set_health: extern "C" fn(nanos: u64, health: Asked),
     scopes: Scopes,
-    questions: Questions,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 static TABLE: Table = Table {
     size: size_of::<Table>(),
     version: VERSION,
     reserved: 0,
-    join,
-    configure,
-    reload,
-    listen,
-    wait,
+    ask,
     generation,
+    listen,
+    set_health,
     scopes: scopes::OWN,
-    questions: questions::OWN,
 };
 
 /// The table of this copy of midair.
@@ -75,277 +69,122 @@ pub(crate) struct Join {
     pub(crate) watch: crate::Watch,
 }
 
-#[repr(C)]
-pub(crate) struct RawJoin {
-    section: Section,
-    manifest_dir: RawBytes,
-    profile_dir: RawBytes,
-    artifact: RawBytes,
-    watch: u32,
-}
-
-/// A path, lent to another runtime.
+/// Bytes on loan.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(crate) struct RawBytes {
+struct Bytes {
     start: *const u8,
     len: usize,
 }
 
-impl RawBytes {
-    fn new(path: &Path) -> Self {
-        let bytes = path.as_os_str().as_encoded_bytes();
+impl Bytes {
+    fn new(bytes: &[u8]) -> Self {
         Self { start: bytes.as_ptr(), len: bytes.len() }
     }
 
     /// # Safety
-    /// It was made by `new` from a path that is still alive.
-    unsafe fn to_path(self) -> PathBuf {
-        if self.len == 0 {
-            return PathBuf::new();
-        }
-        // SAFETY: made from a slice by `new`; the caller says that it is alive.
-        let bytes = unsafe { slice::from_raw_parts(self.start, self.len) };
-        // SAFETY: `new` took them from a path; images of one process share the encoding.
-        PathBuf::from(unsafe { OsStr::from_encoded_bytes_unchecked(bytes) })
+    /// It was made by `new` from bytes that are still there.
+    unsafe fn get<'a>(self) -> &'a [u8] {
+        // SAFETY: the pointer and the length of a slice; the caller says that it is there.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
     }
 }
 
-/// Takes one outcome across.
+/// Takes the bytes of an answer.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Sink {
+struct Taker {
     context: *mut c_void,
-    take: extern "C" fn(*mut c_void, &RawOutcome),
+    take: extern "C" fn(*mut c_void, Bytes),
 }
 
-/// A listener of another image; lives for ever, as everything that a listener may be in does.
-#[repr(C)]
-struct RawListener {
-    context: *mut c_void,
-    attempted: extern "C" fn(*mut c_void, &RawOutcome),
-}
-
-// SAFETY: made by `Remote::listen` from an `Arc<dyn Listener>`, which is `Send` and `Sync`.
-unsafe impl Send for RawListener {}
-// SAFETY: as for `Send`.
-unsafe impl Sync for RawListener {}
-
-impl Listener for RawListener {
-    fn attempted(&self, outcome: &Result<Report, Error>) {
-        lend(outcome, |raw| (self.attempted)(self.context, raw));
+impl Taker {
+    fn answer(self, value: &impl Wire) {
+        (self.take)(self.context, Bytes::new(&written(value)));
     }
 }
 
-#[repr(C)]
-struct RawOutcome {
-    /// 0 for a report, else the number of an [`ErrorKind`].
-    kind: u32,
-    /// 1: repeated; 2: drained.
-    flags: u32,
-    generation: u64,
-    path: RawBytes,
-    message: RawText,
-    hint: RawText,
-    functions: *const RawFunction,
-    function_count: usize,
-    nanos: [u64; 4],
-}
-
-#[repr(C)]
-struct RawFunction {
-    name: RawText,
-    /// 0 retargeted, 1 new, 2 missing, 3 signature, 4 layout, 5 lacked, 6 ambiguous,
-    /// 7 type, 8 shallow, 9 state.
-    outcome: u32,
-    body_changed: u32,
-    place: u32,
-    depth: u32,
-    ty: RawText,
-    old: RawText,
-    new: RawText,
-}
-
-fn lend(outcome: &Result<Report, Error>, with: impl FnOnce(&RawOutcome)) {
-    let (path, functions, timings, generation) = match outcome {
-        Ok(report) => {
-            (report.path.as_path(), &report.functions[..], report.timings, report.generation)
-        }
-        Err(Error::Refused { path, functions }) => {
-            (path.as_path(), &functions[..], Timings::default(), 0)
-        }
-        Err(_) => (Path::new(""), &[][..], Timings::default(), 0),
-    };
-    let flags = outcome
-        .as_ref()
-        .map_or(0, |report| u32::from(report.repeated) | u32::from(report.drained) << 1);
-    let raw: Vec<_> = functions.iter().map(lend_function).collect();
-    let error = outcome.as_ref().err();
-    let (message, hint) =
-        error.map_or_else(Default::default, |error| (error.chain(), error.hint()));
-    let nanos = [timings.read, timings.check, timings.load, timings.commit];
-    with(&RawOutcome {
-        kind: error.map_or(0, |error| error.kind() as u32),
-        flags,
-        generation,
-        path: RawBytes::new(path),
-        message: RawText::new(&message),
-        hint: RawText::new(&hint),
-        functions: raw.as_ptr(),
-        function_count: raw.len(),
-        nanos: nanos.map(|part| part.as_nanos() as u64),
-    });
-}
-
-fn lend_function(function: &FunctionReport) -> RawFunction {
-    let (outcome, place, [ty, old, new]): (u32, u32, [&str; 3]) = match &function.outcome {
-        Outcome::Retargeted => (0, 0, [""; 3]),
-        Outcome::New => (1, 0, [""; 3]),
-        Outcome::Missing => (2, 0, [""; 3]),
-        Outcome::Refused(Mismatch::Signature { old, new }) => {
-            (3, 0, ["", old.as_str(), new.as_str()])
-        }
-        Outcome::Refused(Mismatch::Layout { place, ty, old, new }) => {
-            (4, *place, [ty.as_str(), old.as_str(), new.as_str()])
-        }
-        Outcome::Refused(Mismatch::Type { ty, details, way }) => {
-            (7, 0, [ty.as_str(), details.as_str(), way.as_str()])
-        }
-        Outcome::Refused(Mismatch::Missing) => (5, 0, [""; 3]),
-        Outcome::Refused(Mismatch::Ambiguous) => (6, 0, [""; 3]),
-        Outcome::Refused(Mismatch::Shallow { reason }) => (8, 0, [reason.as_str(), "", ""]),
-        Outcome::Refused(Mismatch::State { details }) => (9, 0, [details.as_str(), "", ""]),
-    };
-    RawFunction {
-        name: RawText::new(&function.name),
-        outcome,
-        body_changed: u32::from(function.body_changed),
-        place,
-        depth: match function.checked {
-            Depth::Shallow => 0,
-            Depth::DebugInfo => 1,
-            Depth::Derive => 2,
-        },
-        ty: RawText::new(ty),
-        old: RawText::new(old),
-        new: RawText::new(new),
+/// Asks, and returns what was answered.
+fn asked<T: Wire>(ask: impl FnOnce(Taker)) -> T {
+    extern "C" fn take(context: *mut c_void, bytes: Bytes) {
+        // SAFETY: the address of `answer` below, which nobody else uses meanwhile.
+        let answer = unsafe { &mut *context.cast::<Vec<u8>>() };
+        // SAFETY: on loan for the time of this call.
+        answer.extend_from_slice(unsafe { bytes.get() });
     }
+    let mut answer = Vec::new();
+    ask(Taker { context: (&raw mut answer).cast(), take });
+    read(&answer).expect(SAME)
 }
 
-/// # Safety
-/// `raw` was made by [`lend`] and is still on loan.
-unsafe fn take(raw: &RawOutcome) -> Result<Report, Error> {
-    let functions = if raw.function_count == 0 {
-        &[]
-    } else {
-        // SAFETY: pointer and length of a vector that `lend` keeps alive.
-        unsafe { slice::from_raw_parts(raw.functions, raw.function_count) }
-    };
-    // SAFETY: the texts of each function are on loan with it.
-    let functions = functions.iter().map(|function| unsafe { take_function(function) }).collect();
-    // SAFETY: on loan.
-    let path = unsafe { raw.path.to_path() };
-    if raw.kind == 0 {
-        let [read, check, load, commit] = raw.nanos.map(Duration::from_nanos);
-        let timings = Timings { read, check, load, commit };
-        let (repeated, drained) = (raw.flags & 1 != 0, raw.flags & 2 != 0);
-        let generation = raw.generation;
-        return Ok(Report { generation, path, functions, timings, repeated, drained });
-    }
-    let kind = ErrorKind::from_number(raw.kind);
-    if kind == ErrorKind::Refused {
-        return Err(Error::Refused { path, functions });
-    }
-    if kind == ErrorKind::Busy {
-        return Err(Error::Busy);
-    }
-    // SAFETY: on loan.
-    let message = unsafe { raw.message.to_string_lossy() };
-    // SAFETY: on loan.
-    let hint = unsafe { raw.hint.to_string_lossy() };
-    Err(Error::Domain { kind, message, hint })
-}
+/// Why what crosses can be read back.
+const SAME: &str = "images of one process speak the same language";
 
-/// # Safety
-/// `raw` was made by [`lend_function`] and is still on loan.
-unsafe fn take_function(raw: &RawFunction) -> FunctionReport {
-    // SAFETY: every text is on loan with the function.
-    let text = |text: RawText| unsafe { text.to_string_lossy() };
-    let (ty, old, new) = (text(raw.ty), text(raw.old), text(raw.new));
-    let outcome = match raw.outcome {
-        0 => Outcome::Retargeted,
-        1 => Outcome::New,
-        2 => Outcome::Missing,
-        3 => Outcome::Refused(Mismatch::Signature { old, new }),
-        4 => Outcome::Refused(Mismatch::Layout { place: raw.place, ty, old, new }),
-        6 => Outcome::Refused(Mismatch::Ambiguous),
-        7 => Outcome::Refused(Mismatch::Type { ty, details: old, way: new }),
-        8 => Outcome::Refused(Mismatch::Shallow { reason: ty }),
-        9 => Outcome::Refused(Mismatch::State { details: ty }),
-        _ => Outcome::Refused(Mismatch::Missing),
-    };
-    FunctionReport {
-        name: text(raw.name),
-        outcome,
-        checked: match raw.depth {
-            1 => Depth::DebugInfo,
-            2 => Depth::Derive,
-            _ => Depth::Shallow,
-        },
-        body_changed: raw.body_changed != 0,
-    }
-}
-
-extern "C" fn join(raw: &RawJoin) {
+/// Answers the question of this number.
+extern "C" fn ask(number: u64, question: Bytes, taker: Taker) {
     // SAFETY: on loan for the time of the call.
-    let path = |bytes: RawBytes| unsafe { bytes.to_path() };
-    let artifact = path(raw.artifact);
-    crate::start::join(Join {
-        section: raw.section,
-        manifest_dir: path(raw.manifest_dir),
-        profile_dir: path(raw.profile_dir),
-        artifact: (!artifact.as_os_str().is_empty()).then_some(artifact),
-        watch: if raw.watch == 0 { crate::Watch::Off } else { crate::Watch::On },
-    });
-}
-
-extern "C" fn configure(missing: u32, require: u32, copies: RawBytes) {
-    // SAFETY: on loan for the time of the call.
-    let copies = unsafe { copies.to_path() };
-    Domain::own().configure(|settings| {
-        settings.missing = match missing {
-            1 => Missing::Refuse,
-            2 => Missing::Keep,
-            _ => settings.missing,
+    let question = unsafe { question.get() };
+    macro_rules! answer {
+        ($($kind:ident),*) => {
+            match number {
+                $($kind::NUMBER => {
+                    let question: $kind = read(question).expect(SAME);
+                    taker.answer(&question.answered(Domain::own()));
+                })*
+                _ => unreachable!("{SAME}"),
+            }
         };
-        settings.require = match require {
-            1 => Require::Any,
-            2 => Require::Deep,
-            _ => settings.require,
-        };
-        if !copies.as_os_str().is_empty() {
-            settings.copies = Some(copies.clone());
-        }
-    });
-}
-
-extern "C" fn reload(path: RawBytes, sink: Sink) {
-    // SAFETY: on loan for the time of the call.
-    let path = unsafe { path.to_path() };
-    lend(&Domain::own().reload(&path), |raw| (sink.take)(sink.context, raw));
-}
-
-extern "C" fn listen(listener: RawListener) {
-    Domain::own().listen(Arc::new(listener));
-}
-
-extern "C" fn wait(millis: u64, sink: Sink) {
-    let outcome = Domain::own().wait(Duration::from_millis(millis));
-    lend(&outcome, |raw| (sink.take)(sink.context, raw));
+    }
+    questions::all!(answer);
 }
 
 extern "C" fn generation() -> u64 {
     Domain::own().generation()
+}
+
+/// A listener of another image; lives for ever, as everything that a listener may be in does.
+#[repr(C)]
+struct Hearer {
+    context: *mut c_void,
+    attempted: extern "C" fn(*mut c_void, Bytes),
+}
+
+// SAFETY: made by `Remote::listen` from an `Arc<dyn Listener>`, which is `Send` and `Sync`.
+unsafe impl Send for Hearer {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Hearer {}
+
+impl Listener for Hearer {
+    fn attempted(&self, outcome: &Result<Report, Error>) {
+        (self.attempted)(self.context, Bytes::new(&written(outcome)));
+    }
+}
+
+extern "C" fn listen(listener: Hearer) {
+    Domain::own().listen(Arc::new(listener));
+}
+
+/// A health check of another image; lives for ever as well.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Asked {
+    context: *mut c_void,
+    check: extern "C" fn(*mut c_void, Taker),
+}
+
+// SAFETY: made by `Remote::set_health` from an `Arc<dyn Health>`, which is `Send` and `Sync`.
+unsafe impl Send for Asked {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Asked {}
+
+impl Health for Asked {
+    fn check(&self) -> Result<(), String> {
+        asked(|taker| (self.check)(self.context, taker))
+    }
+}
+
+extern "C" fn set_health(nanos: u64, health: Asked) {
+    Domain::own().set_health(Duration::from_nanos(nanos), Arc::new(health));
 }
 
 /// The runtime of another image.
@@ -363,47 +202,10 @@ impl Remote {
         Self(unsafe { &*table.cast::<Table>() })
     }
 
-    pub(crate) fn join(self, join: &Join) {
-        (self.0.join)(&RawJoin {
-            section: join.section,
-            manifest_dir: RawBytes::new(&join.manifest_dir),
-            profile_dir: RawBytes::new(&join.profile_dir),
-            artifact: RawBytes::new(join.artifact.as_deref().unwrap_or(Path::new(""))),
-            watch: u32::from(join.watch == crate::Watch::On),
-        });
-    }
-
-    pub(crate) fn configure(
-        self,
-        missing: Option<Missing>,
-        require: Option<Require>,
-        copies: Option<&Path>,
-    ) {
-        let missing = match missing {
-            None => 0,
-            Some(Missing::Refuse) => 1,
-            Some(Missing::Keep) => 2,
-        };
-        let require = match require {
-            None => 0,
-            Some(Require::Any) => 1,
-            Some(Require::Deep) => 2,
-        };
-        (self.0.configure)(missing, require, RawBytes::new(copies.unwrap_or(Path::new(""))));
-    }
-
-    pub(crate) fn reload(self, path: &Path) -> Result<Report, Error> {
-        self.receive(|sink| (self.0.reload)(RawBytes::new(path), sink))
-    }
-
-    pub(crate) fn wait(self, timeout: Duration) -> Result<Report, Error> {
-        let millis = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        match self.receive(|sink| (self.0.wait)(millis, sink)) {
-            Err(Error::Domain { kind: ErrorKind::TimedOut, .. }) => {
-                Err(Error::TimedOut { waited: timeout })
-            }
-            outcome => outcome,
-        }
+    /// Asks the domain.
+    pub(crate) fn ask<Q: Question>(self, question: &Q) -> Q::Answer {
+        let bytes = written(question);
+        asked(|taker| (self.0.ask)(Q::NUMBER, Bytes::new(&bytes), taker))
     }
 
     pub(crate) fn generation(self) -> u64 {
@@ -411,100 +213,27 @@ impl Remote {
     }
 
     pub(crate) fn listen(self, listener: Arc<dyn Listener>) {
-        extern "C" fn attempted(context: *mut c_void, raw: &RawOutcome) {
+        extern "C" fn attempted(context: *mut c_void, outcome: Bytes) {
             // SAFETY: the address of the leaked listener below.
             let listener = unsafe { &*context.cast::<Arc<dyn Listener>>() };
             // SAFETY: the domain lends it for the time of this call.
-            let outcome = unsafe { take(raw) };
+            let outcome: Result<Report, Error> = read(unsafe { outcome.get() }).expect(SAME);
             // Caught here, in the image whose std raises it.
             guarded("a listener", || listener.attempted(&outcome));
         }
         // Listeners are for ever, like the code that they are made of.
         let context: *mut Arc<dyn Listener> = Box::leak(Box::new(listener));
-        (self.0.listen)(RawListener { context: context.cast(), attempted });
+        (self.0.listen)(Hearer { context: context.cast(), attempted });
     }
 
-    fn receive(self, ask: impl FnOnce(Sink)) -> Result<Report, Error> {
-        extern "C" fn receive(context: *mut c_void, raw: &RawOutcome) {
-            // SAFETY: the address of `answer` below, which nobody else uses meanwhile.
-            let answer = unsafe { &mut *context.cast::<Option<Result<Report, Error>>>() };
-            // SAFETY: the domain lends it for the time of this call.
-            *answer = Some(unsafe { take(raw) });
+    pub(crate) fn set_health(self, duration: Duration, health: Arc<dyn Health>) {
+        extern "C" fn check(context: *mut c_void, taker: Taker) {
+            // SAFETY: the address of the leaked check below.
+            let health = unsafe { &*context.cast::<Arc<dyn Health>>() };
+            taker.answer(&crate::health::asked(&**health));
         }
-        let mut answer: Option<Result<Report, Error>> = None;
-        ask(Sink { context: (&raw mut answer).cast(), take: receive });
-        answer.expect("a domain answers each question before it returns")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{lend, take};
-    use crate::error::{Error, ErrorKind};
-    use crate::report::{Depth, FunctionReport, Mismatch, Outcome, Report, Timings};
-    use std::time::Duration;
-
-    fn crossed(outcome: &Result<Report, Error>) -> Result<Report, Error> {
-        let mut answer = None;
-        // SAFETY: taken while it is on loan.
-        lend(outcome, |raw| answer = Some(unsafe { take(raw) }));
-        answer.unwrap()
-    }
-
-    fn functions() -> Vec<FunctionReport> {
-        let signature = Mismatch::Signature { old: "fn()".into(), new: "fn(u8)".into() };
-        let layout =
-            Mismatch::Layout { place: 2, ty: "World".into(), old: "a".into(), new: "b".into() };
-        let ty = Mismatch::Type { ty: "World".into(), details: "a".into(), way: "b".into() };
-        [
-            Outcome::Retargeted,
-            Outcome::New,
-            Outcome::Missing,
-            Outcome::Refused(signature),
-            Outcome::Refused(layout),
-            Outcome::Refused(ty),
-            Outcome::Refused(Mismatch::Shallow { reason: "it has no debug info".into() }),
-            Outcome::Refused(Mismatch::State { details: "it grew".into() }),
-            Outcome::Refused(Mismatch::Missing),
-            Outcome::Refused(Mismatch::Ambiguous),
-        ]
-        .into_iter()
-        .enumerate()
-        .map(|(at, outcome)| FunctionReport {
-            name: format!("game::f{at}"),
-            outcome,
-            checked: [Depth::DebugInfo, Depth::Derive, Depth::Shallow][at % 3],
-            body_changed: at % 2 == 0,
-        })
-        .collect()
-    }
-
-    #[test]
-    fn a_report_crosses_whole() {
-        let timings = Timings { load: Duration::from_micros(7), ..Timings::default() };
-        let path = "/tmp/libgame.so".into();
-        let functions = functions();
-        let report =
-            Report { generation: 9, path, functions, timings, repeated: false, drained: true };
-        assert_eq!(crossed(&Ok(report.clone())).unwrap(), report);
-    }
-
-    #[test]
-    fn a_refusal_crosses_with_every_verdict() {
-        let refused = Error::Refused { path: "/lib.so".into(), functions: functions() };
-        let Err(Error::Refused { path, functions: crossed }) = crossed(&Err(refused)) else {
-            panic!("another variant came out");
-        };
-        assert_eq!(path, std::path::Path::new("/lib.so"));
-        assert_eq!(crossed, functions());
-    }
-
-    #[test]
-    fn any_other_error_keeps_its_kind_and_its_words() {
-        let error = Error::NotAFile { path: "/dev".into() };
-        let text = error.to_string();
-        let crossed = crossed(&Err(error)).unwrap_err();
-        assert_eq!(crossed.kind(), ErrorKind::NotAFile);
-        assert_eq!(crossed.to_string(), text);
+        let context: *mut Arc<dyn Health> = Box::leak(Box::new(health));
+        let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        (self.0.set_health)(nanos, Asked { context: context.cast(), check });
     }
 }

@@ -414,6 +414,23 @@ impl Function {
         Ok(function)
     }
 
+    /// Whether the cells of the record `raw`, as it was read from a file, are as the compiler left
+    /// them: what they hold would be called.
+    ///
+    /// # Errors
+    /// [`Malformed`] when one of them is not empty.
+    pub fn check_cells(raw: Raw<'_>) -> Result<(), Malformed> {
+        use std::mem::offset_of;
+        let fields = Fields::new(raw, 0);
+        let cells = offset_of!(FunctionHead, onward)..offset_of!(FunctionHead, origin);
+        for at in cells.step_by(size_of::<u64>()) {
+            if fields.word64(at)? != 0 {
+                return Err(fields.field("a cell of the running program is filled in the file"));
+            }
+        }
+        Ok(())
+    }
+
     fn check_hashes(&self, fields: &Fields<'_>) -> Result<(), Malformed> {
         if self.signature_hash != signature_hash(&self.signature) {
             return Err(fields.field("the signature's hash is not that of its text"));

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::digest::Digest;
-use crate::history::{PatchOutcome, PatchRecord};
-use crate::transition::{Progress, Straggler};
+
+mod values;
 
 /// A value that crosses between images.
 pub(crate) trait Wire: Sized {
@@ -42,6 +42,16 @@ impl Wire for u64 {
         let (number, rest) = bytes.split_first_chunk()?;
         *bytes = rest;
         Some(Self::from_le_bytes(*number))
+    }
+}
+
+impl Wire for u32 {
+    fn put(&self, bytes: &mut Vec<u8>) {
+        u64::from(*self).put(bytes);
+    }
+
+    fn take(bytes: &mut &[u8]) -> Option<Self> {
+        Self::try_from(u64::take(bytes)?).ok()
     }
 }
 
@@ -178,50 +188,6 @@ impl Wire for () {
     fn take(_bytes: &mut &[u8]) -> Option<Self> {
         Some(())
     }
-}
-
-/// A struct, field by field.
-macro_rules! fields {
-    ($($kind:ident { $($field:ident),* $(,)? })*) => {$(
-        impl Wire for $kind {
-            fn put(&self, bytes: &mut Vec<u8>) {
-                $(self.$field.put(bytes);)*
-            }
-
-            fn take(bytes: &mut &[u8]) -> Option<Self> {
-                $(let $field = Wire::take(bytes)?;)*
-                Some(Self { $($field),* })
-            }
-        }
-    )*};
-}
-
-fields! {
-    PatchRecord { generation, path, digest, time, changed, outcome, reason }
-    Progress { from, to, slots, since, stragglers }
-    Straggler { thread, name, waited, generation }
-}
-
-/// An enum without fields, by the place of each variant.
-macro_rules! names {
-    ($($kind:ident { $($name:ident),* $(,)? })*) => {$(
-        impl Wire for $kind {
-            fn put(&self, bytes: &mut Vec<u8>) {
-                let names = [$(Self::$name),*];
-                let place = names.iter().position(|name| name == self);
-                (place.expect("every variant is named") as u64).put(bytes);
-            }
-
-            fn take(bytes: &mut &[u8]) -> Option<Self> {
-                let names = [$(Self::$name),*];
-                names.get(usize::try_from(u64::take(bytes)?).ok()?).copied()
-            }
-        }
-    )*};
-}
-
-names! {
-    PatchOutcome { Active, Provisional, Superseded, RolledBack, Refused }
 }
 
 fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
