@@ -242,7 +242,6 @@ fn seen(host: &mut Host, words: &str) -> Seen {
     let answer = host.say(&["text", "tell_storm", words]);
     let numbers: Vec<u64> = answer.split(' ').map(|word| word.parse().expect(&answer)).collect();
     let [changes, scopes, _calls, mixed, wrong, lost] = numbers[..] else { panic!("{answer}") };
-    println!("{words}: {answer}");
     Seen { changes, scopes, mixed, wrong, lost }
 }
 
@@ -270,6 +269,7 @@ fn no_scope_sees_two_generations() {
     while all.changes < transitions {
         let part = transitions.div_ceil(10) * SCOPES;
         let round = seen(&mut host, &format!("storm {THREADS} {part} {GENERATIONS}"));
+        println!("{round:?}");
         all.changes += round.changes;
         all.scopes += round.scopes;
         all.mixed += round.mixed;
@@ -282,6 +282,7 @@ fn no_scope_sees_two_generations() {
 
     // The same threads see it at once where slots change one by one.
     let control = seen(&mut host, &format!("control {THREADS} {}", 10 * SCOPES));
+    println!("control: {control:?}");
     assert!(control.mixed > 0, "the storm cannot see mixing: {control:?}");
     host.quit();
 }
