@@ -37,7 +37,8 @@
 //!
 //! A call that began in old code ends there; each later call of a function runs its new code, and
 //! all functions change at one instant. Inside a [`scope()`] every hot call runs the code of the
-//! generation that was current when the scope was entered. [`Level`] says what a patch waits for.
+//! generation that was current when the scope was entered. [`Level`] says what a patch waits for,
+//! `docs/consistency.md` what may be seen, when, and what to choose.
 //!
 //! # Features
 //!

@@ -46,8 +46,8 @@ pub struct Pinned {
 /// [`barrier::heavy`]), so at least one of them sees the other: either the writer finds the pin,
 /// and waits for it, or the reader finds the new epoch, and pins that.
 ///
-/// A pin is taken back with Release and found gone with Acquire, so that everything done under it
-/// comes before what the writer does next.
+/// A pin is taken back, and made anew, with Release; it is found gone, or newer, with Acquire. So
+/// everything done under it comes before what the writer does next.
 #[derive(Debug)]
 pub struct Pins {
     clock: Clock,
@@ -84,8 +84,7 @@ impl Pin {
     pub fn enter(&self, clock: &Clock) -> Result<Epoch, Closed> {
         let mut word = clock.now();
         loop {
-            // Relaxed: the barrier orders it before the second look at the clock.
-            self.epoch.store(word.epoch().number(), Ordering::Relaxed);
+            self.pin(word.epoch());
             #[cfg(not(midair_mutant = "no_light_barrier"))]
             barrier::light();
             let again = clock.now();
@@ -108,7 +107,7 @@ impl Pin {
     pub fn pass(&self, clock: &Clock) -> (Epoch, u64) {
         let before = self.epoch.load(Ordering::Relaxed);
         if before == 0 {
-            self.epoch.store(clock.now().epoch().number(), Ordering::Relaxed);
+            self.pin(clock.now().epoch());
         }
         barrier::light();
         (clock.now().epoch(), before)
@@ -134,6 +133,18 @@ impl Pin {
     pub fn restore(&self, before: u64) {
         // Release: pairs with the Acquire in `pinned`.
         self.epoch.store(before, Ordering::Release);
+    }
+
+    #[inline(always)]
+    fn pin(&self, epoch: Epoch) {
+        // The barrier orders it before the second look at the clock. Release all the same: pairs
+        // with the Acquire in `pinned`. A writer that finds this epoch has not found the 0 that
+        // was there before, and what was done under earlier pins is done for it as well.
+        #[cfg(not(midair_mutant = "pin_relaxed"))]
+        let order = Ordering::Release;
+        #[cfg(midair_mutant = "pin_relaxed")]
+        let order = Ordering::Relaxed;
+        self.epoch.store(epoch.number(), order);
     }
 
     /// Takes the pin back.
@@ -164,7 +175,11 @@ impl Pin {
 
     fn pinned(&self) -> Option<Pinned> {
         // Acquire: pairs with the Release in `leave`.
-        let epoch = Epoch::of_number(self.epoch.load(Ordering::Acquire))?;
+        #[cfg(not(midair_mutant = "pinned_relaxed"))]
+        let order = Ordering::Acquire;
+        #[cfg(midair_mutant = "pinned_relaxed")]
+        let order = Ordering::Relaxed;
+        let epoch = Epoch::of_number(self.epoch.load(order))?;
         Some(Pinned { thread: self.thread.load(Ordering::Relaxed), epoch })
     }
 
@@ -182,7 +197,11 @@ impl Pin {
     pub fn give_back(&self) {
         self.leave();
         // Release: pairs with the Acquire in `take`.
-        self.taken.store(false, Ordering::Release);
+        #[cfg(not(midair_mutant = "give_back_relaxed"))]
+        let order = Ordering::Release;
+        #[cfg(midair_mutant = "give_back_relaxed")]
+        let order = Ordering::Relaxed;
+        self.taken.store(false, order);
     }
 }
 
@@ -266,7 +285,13 @@ impl Pins {
     /// Whether any epoch before `epoch` is pinned.
     #[must_use]
     pub fn any_before(&self, epoch: Epoch) -> bool {
-        self.threads_before(epoch).next().is_some() || self.owned_before(epoch).next().is_some()
+        let by_threads = || self.threads_before(epoch).next().is_some();
+        let by_tasks = || self.owned_before(epoch).next().is_some();
+        // In this order: a task's pin is made under a thread's, which is gone only afterwards.
+        #[cfg(not(midair_mutant = "tasks_first"))]
+        return by_threads() || by_tasks();
+        #[cfg(midair_mutant = "tasks_first")]
+        return by_tasks() || by_threads();
     }
 
     /// The threads that pin an epoch before `epoch`.
@@ -296,7 +321,11 @@ impl Pins {
     pub fn release(&self, pin: &OwnedPin) {
         if pin.era == self.era.load(Ordering::Relaxed) {
             // Release: pairs with the Acquire in `owned_before`.
-            self.owned[pin.epoch.number() as usize % EPOCHS].fetch_sub(1, Ordering::Release);
+            #[cfg(not(midair_mutant = "release_relaxed"))]
+            let order = Ordering::Release;
+            #[cfg(midair_mutant = "release_relaxed")]
+            let order = Ordering::Relaxed;
+            self.owned[pin.epoch.number() as usize % EPOCHS].fetch_sub(1, order);
         }
     }
 
