@@ -22,7 +22,8 @@
 //! | `Own`, `StepInto`, `StepOut`, `Release` | `Pins::own`, `step_into`, `step_out`, `Pins::release` |
 //! | `Announce`, `Publish`, `Route`, `Swap`, `Count`, `Flip`, `Side` | `Domain::change` |
 //! | `Scan` of the writer, `OpenGate` | `ClosedGate::close`, its drop |
-//! | `SetBack`, `CountBack`, `FlipBack`, `SideBack` | `Domain::reverse`, `Transition::reverse` |
+//! | `SetBack`, `Hooks` | `Domain::announce_reversal`, and what runs between it and the flip |
+//! | `CountBack`, `FlipBack`, `SideBack` | `Domain::reverse` |
 //! | `Scan` of the drainer, `Settle`, `Clear` | `Domain::finish` |
 //! | `Fork` | `Domain::renew`, `Pins::forget_others`, `FunctionHead::rearm` |
 //!

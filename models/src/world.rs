@@ -158,6 +158,7 @@ pub(crate) enum WriterStep {
     OpenGate,
     // A reversal.
     SetBack { next: u8 },
+    Hooks,
     CountBack,
     FlipBack,
     SideBack,

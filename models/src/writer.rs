@@ -140,6 +140,7 @@ impl Writing<'_> {
                 self.done()
             }
             WriterStep::SetBack { next } => self.set_back(next),
+            WriterStep::Hooks => self.take_back(),
             WriterStep::CountBack => {
                 self.transition().flips += 1;
                 self.go_on(WriterStep::FlipBack)
@@ -312,8 +313,25 @@ impl Writing<'_> {
                 self.transition().flips += 1;
                 self.go_on(WriterStep::SideBack)
             }
-            None => self.go_on(WriterStep::CountBack),
+            None => {
+                self.world.is_stepping = false;
+                self.go_on(WriterStep::Hooks)
+            }
         }
+    }
+
+    /// Hooks ran, and the transition may have come to its end meanwhile: then going back is a
+    /// transition of its own.
+    fn take_back(&mut self) -> bool {
+        if self.world.is_stepping {
+            return false;
+        }
+        if self.world.transition.is_none() {
+            return self.plan();
+        }
+        self.world.drainer = Drainer::Idle;
+        self.world.is_stepping = true;
+        self.go_on(WriterStep::CountBack)
     }
 
     fn transition(&mut self) -> &mut Transition {
