@@ -151,8 +151,12 @@ pub struct PersistLocal<T: 'static> {
     value: PhantomData<fn() -> &'static T>,
 }
 
-/// Finds the calling thread's value; null while the thread's values are dropped.
-type Find = extern "C-unwind" fn() -> Guarded<*const ()>;
+/// The calling thread's value, null while the thread's values are dropped; or the panic of making
+/// it, as data.
+#[doc(hidden)]
+pub type Found = Guarded<*const ()>;
+
+type Find = extern "C-unwind" fn() -> Found;
 
 impl<T> PersistLocal<T> {
     /// The static of this record.
@@ -196,6 +200,6 @@ impl<T> fmt::Debug for PersistLocal<T> {
 
 /// What the record of a thread-local static leads to.
 #[doc(hidden)]
-pub fn find_local<T>(values: &'static LocalKey<T>) -> Guarded<*const ()> {
+pub fn find_local<T>(values: &'static LocalKey<T>) -> Found {
     guard(|| values.try_with(|value| std::ptr::from_ref(value).cast()).unwrap_or_default())
 }

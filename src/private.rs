@@ -24,7 +24,7 @@ pub use midair_trampolines::{Slot, own_section};
 pub use crate::failpoint::NAMES as FAILPOINTS;
 pub use crate::hook::{HookOutcome, run_hook};
 pub use crate::migration::{discard, export, import, migrate};
-pub use crate::persist::find_local;
+pub use crate::persist::{Found, find_local};
 pub use crate::start::first_call;
 
 /// Where a call goes that found the router in its slot.

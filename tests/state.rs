@@ -6,6 +6,8 @@
 mod lab;
 
 use lab::{Fixture, Host};
+use midair::inspect::{Library, Verdict, compare};
+use midair::{Mismatch, Missing, Outcome, Require};
 
 /// A library with state of several kinds.
 const COUNTING: &str = "
@@ -225,6 +227,17 @@ pub extern \"C\" fn call_score(_: u64) -> u64 { score() }
         assert!(report.contains(words), "{words:?} is not in {report}");
     }
     assert_eq!(host.call("call_score", 0), 5);
+    // Whoever looks at the files alone is told the same.
+    let open = |name: &str| Library::open(&folder.path().join(name)).unwrap();
+    let (old, new) = (open(&lab::library("lab_state_changed")), open("next.so"));
+    let told = compare(&old, &new, Missing::default(), Require::default());
+    assert_eq!(told.verdict(), Verdict::Refused);
+    let world = told.functions.iter().find(|one| one.name == "lab_state_changed::WORLD").unwrap();
+    assert!(
+        matches!(&world.outcome, Outcome::Refused(Mismatch::State { details })
+        if details.contains("field mana: u32 new at 24")),
+        "{world:?}"
+    );
     // Another kind of number, where tokens tell as well.
     fixture.edit(", pub mana: u32", "");
     fixture.edit("static WORLD: Mutex<World>", "static WORLD: std::sync::RwLock<World>");

@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use midair_trampolines::function::Function;
+use midair_trampolines::persist::Static;
 
 use super::Library;
 use crate::error::Rule;
 use crate::report::{Depth, FunctionReport, Mismatch, Outcome};
+use crate::state::{Edition, way};
 use crate::verdict::{self, differing_rules};
 use crate::{Missing, Require};
 
@@ -97,11 +99,42 @@ pub fn compare(old: &Library, new: &Library, missing: Missing, require: Require)
         };
         FunctionReport { name: name.to_owned(), outcome, checked, body_changed }
     };
+    let mut functions: Vec<_> = names.into_iter().map(report).collect();
+    functions.extend(refused_statics(old, new, require));
     Comparison {
         rules: rules.collect(),
-        functions: names.into_iter().map(report).collect(),
+        functions,
         identical: loaded_bytes(old) == loaded_bytes(new),
     }
+}
+
+/// The verdicts on persistent statics whose values could not be handed over.
+fn refused_statics(old: &Library, new: &Library, require: Require) -> Vec<FunctionReport> {
+    fn edition<'a>(library: &'a Library, record: &'a Static) -> Edition<'a> {
+        let spot = library.manifest().spot_of(&record.item);
+        Edition { record, types: Some(library.types()), spot }
+    }
+    let named = |library: &'_ Library, name: &str| {
+        library.manifest().statics.iter().filter(|one| one.item.name == name).count()
+    };
+    let mut refused = Vec::new();
+    for record in &new.manifest().statics {
+        let name = &record.item.name;
+        let Some(source) = old.manifest().statics.iter().find(|one| one.item.name == *name) else {
+            continue;
+        };
+        let (ours, theirs) = (edition(old, source), edition(new, record));
+        let verdict = match named(new, name) {
+            1 => way(&[ours], ours, theirs, require).map(|_| ()),
+            _ => Err(Mismatch::Ambiguous),
+        };
+        if let Err(mismatch) = verdict {
+            let (name, outcome) = (name.clone(), Outcome::Refused(mismatch));
+            let checked = Depth::Shallow;
+            refused.push(FunctionReport { name, outcome, checked, body_changed: false });
+        }
+    }
+    refused
 }
 
 fn by_name(library: &Library) -> BTreeMap<&str, Vec<&Function>> {

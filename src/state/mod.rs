@@ -22,8 +22,8 @@ use crate::Require;
 use crate::deep::Known;
 use crate::manifest::Manifest;
 use crate::registry::{LiveStatic, Registry};
-use crate::report::{Depth, FunctionReport, Mismatch, Outcome, spaced};
-use compare::{Fit, compare, migrates};
+use crate::report::{Depth, FunctionReport, Mismatch, Outcome};
+pub(crate) use compare::{Edition, Way, way};
 pub(crate) use migrate::Migrated;
 use migrate::Migration;
 
@@ -86,24 +86,19 @@ impl State {
         let Some(source) = source(registry, unit, &lives) else { return Ok(()) };
         let instance = source.head.instance();
         // Everybody who works on it, or ever did.
-        let sharing: Vec<_> =
-            lives.iter().copied().filter(|live| live.head.instance() == instance).collect();
-        match compare(manifest, registry, &sharing, source, types, new)? {
-            Fit::Same(Depth::Shallow) if require == Require::Deep => Err(Mismatch::State {
-                details: "its type could not be compared field by field".to_owned(),
-            }),
-            Fit::Same(_) => {
-                self.shared.push((new.item.offset, instance));
-                Ok(())
-            }
-            Fit::Different(mismatch) => {
-                let details = changed(&mismatch);
-                migrates(manifest, registry, &sharing, source, types, new, details)?;
-                let (name, source) = (new.item.name.clone(), source.head);
+        let sharing = lives.iter().filter(|live| live.head.instance() == instance);
+        let sharing: Vec<_> = sharing.map(|live| live_edition(registry, live)).collect();
+        let running = live_edition(registry, source);
+        let types = Some(types);
+        let new = Edition { record: new, types, spot: manifest.spot_of(&new.item) };
+        match way(&sharing, running, new, require)? {
+            Way::Shared => self.shared.push((new.record.item.offset, instance)),
+            Way::Migrated => {
+                let (name, source) = (new.record.item.name.clone(), source.head);
                 self.migrations.push(Migration { name, source });
-                Ok(())
             }
         }
+        Ok(())
     }
 
     /// What the loader writes into the private copy, by where in the file it belongs.
@@ -116,16 +111,11 @@ impl State {
     }
 }
 
-/// What changed in the type of a static, in words.
-fn changed(mismatch: &Mismatch) -> String {
-    let ty = |signature: &str| spaced(signature.trim_start_matches("static "));
-    match mismatch {
-        Mismatch::Signature { old, new } => {
-            format!("it was of type `{}`, and is of type `{}`", ty(old), ty(new))
-        }
-        Mismatch::Layout { ty, old, new, .. } => format!("the type {ty} changed: {old} -> {new}"),
-        other => other.to_string(),
-    }
+/// A static of the program, and what is known of its type.
+fn live_edition<'a>(registry: &'a Registry, live: &'a LiveStatic) -> Edition<'a> {
+    let image = &registry.images()[live.image];
+    let (types, spot) = (image.types.as_deref(), image.spot_of(&live.record.item));
+    Edition { record: &live.record, types, spot }
 }
 
 /// The place of a static that `unit` works on: in the edition that it runs, or the nearest before

@@ -275,7 +275,11 @@ impl Static {
         let access = Access::from_number(access)
             .filter(|access| item.body_hash == access_hash(*access))
             .ok_or_else(|| fields.field("a static that is reached in a way that is not known"))?;
-        let (types, from) = item.types.into_iter().partition(|(_, shape)| shape.place == 0);
+        let (types, from): (Vec<_>, _) =
+            item.types.into_iter().partition(|(_, shape)| shape.place == 0);
+        if types.is_empty() {
+            return Err(fields.field("a static without a type"));
+        }
         item.types = types;
         Ok(Self { item, from, access })
     }

@@ -45,7 +45,7 @@ fn stored(one: &Static, storage: Storage) -> (TokenStream, TokenStream) {
         Storage::Local => (
             quote_spanned! {Span::mixed_site()=>
                 ::std::thread_local! { static __MIDAIR_VALUE: #ty = #value; }
-                extern "C-unwind" fn __midair_find() -> ::midair::__private::Guarded<*const ()> {
+                extern "C-unwind" fn __midair_find() -> ::midair::__private::Found {
                     ::midair::__private::find_local(&__MIDAIR_VALUE)
                 }
             },
