@@ -74,8 +74,12 @@ pub extern \"C\" fn call_rollback(_: u64) -> u64 { midair::rollback().unwrap_or(
 
 /// A library whose patches come when the test says so, built into a file of its own.
 fn quiet(name: &str, source: &str) -> (Fixture, tempfile::TempDir) {
+    with_debuginfo(name, source, "2")
+}
+
+fn with_debuginfo(name: &str, source: &str, level: &str) -> (Fixture, tempfile::TempDir) {
     let mut fixture = Fixture::new(name, source);
-    fixture.variables.push(("CARGO_PROFILE_DEV_DEBUG".to_owned(), "2".to_owned()));
+    fixture.variables.push(("CARGO_PROFILE_DEV_DEBUG".to_owned(), level.to_owned()));
     let folder = tempfile::tempdir().unwrap();
     fixture.build_to(&folder.path().join(lab::library(name)));
     (fixture, folder)
@@ -127,7 +131,7 @@ fn many() -> u64 {
 
 #[test]
 fn a_counter_a_map_and_an_arc_are_carried_through_many_patches() {
-    let (fixture, folder) = quiet("lab_state_many", COUNTING);
+    let (fixture, folder) = with_debuginfo("lab_state_many", COUNTING, "0");
     let mut host = host(&folder, "lab_state_many");
     let path = folder.path().join("next.so");
     fixture.build_to(&path);
@@ -139,6 +143,8 @@ fn a_counter_a_map_and_an_arc_are_carried_through_many_patches() {
         assert_eq!(host.call("call_step", generation), 101 + generation);
         assert_eq!(host.call("call_owners", 0), 2);
     }
+    // Sixteen stay beside the one in use.
+    assert!(lab::files_below(host.copies()).len() <= 17);
     let written = (0..=many()).map(|x| format!("step {x} of edition 1").len() as u64).sum::<u64>();
     assert_eq!(host.call("call_names", 0), written);
     host.quit();
