@@ -115,21 +115,21 @@ impl Pin {
 
     /// Enters a scope in a signal handler that interrupts this thread where it has a pin already,
     /// in the middle of an entry or of a router: as [`pass`](Self::pass), but it heeds the gate.
+    /// What is pinned stays, until the interrupted work takes it back.
     ///
     /// # Errors
-    /// [`Closed`] while the gate is; what is pinned stays.
-    pub fn enter_within(&self, clock: &Clock) -> Result<(Epoch, u64), Closed> {
-        let before = self.epoch.load(Ordering::Relaxed);
+    /// [`Closed`] while the gate is.
+    pub fn enter_within(&self, clock: &Clock) -> Result<Epoch, Closed> {
         // The interrupted entry may not have come to its own barrier.
         barrier::light();
         let word = clock.now();
         match word.gate() {
-            Gate::Open => Ok((word.epoch(), before)),
+            Gate::Open => Ok(word.epoch()),
             Gate::Closed => Err(Closed),
         }
     }
 
-    /// Pins what was pinned before [`pass`](Self::pass) or [`enter_within`](Self::enter_within).
+    /// Pins what was pinned before [`pass`](Self::pass).
     pub fn restore(&self, before: u64) {
         // Release: pairs with the Acquire in `pinned`.
         self.epoch.store(before, Ordering::Release);

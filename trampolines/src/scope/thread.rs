@@ -18,9 +18,9 @@ struct Thread {
     depth: Cell<usize>,
     /// The epoch it sees while `depth` is not 0.
     view: Cell<Option<Epoch>>,
-    /// What it had pinned and seen when a signal handler entered a scope in the middle of an entry,
-    /// for that scope's end; 0 pinned everywhere else.
-    outer: Cell<(u64, Option<Epoch>)>,
+    /// The epoch it saw when a signal handler entered a scope in the middle of an entry, for that
+    /// scope's end.
+    outer: Cell<Option<Epoch>>,
     /// Its destructors run: nobody would give back a pin that it kept.
     is_ending: Cell<bool>,
 }
@@ -31,7 +31,7 @@ thread_local! {
             pin: Cell::new(None),
             depth: Cell::new(0),
             view: Cell::new(None),
-            outer: Cell::new((0, None)),
+            outer: Cell::new(None),
             is_ending: Cell::new(false),
         }
     };
@@ -60,12 +60,12 @@ impl Drop for AtExit {
 #[inline]
 pub fn enter() {
     THREAD.with(|thread| {
-        let depth = thread.depth.get();
+        let mut depth = thread.depth.get();
         if depth == 0 {
             let free = thread.pin.get().filter(|pin| pin.is_free());
             match free.and_then(|pin| pin.enter(PINS.clock()).ok()) {
                 Some(epoch) => thread.view.set(Some(epoch)),
-                None => enter_slowly(thread),
+                None => depth = enter_slowly(thread),
             }
         }
         thread.depth.set(depth + 1);
@@ -81,6 +81,10 @@ pub fn leave() {
         thread.depth.set(depth);
         if depth == 0 {
             unpin(thread);
+        } else if depth == WITHIN {
+            // What is pinned stays with the entry that was interrupted.
+            thread.depth.set(0);
+            thread.view.set(thread.outer.take());
         }
     });
 }
@@ -182,22 +186,24 @@ impl Pins {
     }
 }
 
+/// How deep a thread is when a signal handler enters a scope in the middle of an entry: as in many
+/// scopes, so that leaving it is not leaving the outermost one.
+const WITHIN: usize = 1 << (usize::BITS - 2);
+
+/// Returns how deep the thread is before.
 #[cold]
-fn enter_slowly(thread: &Thread) {
+fn enter_slowly(thread: &Thread) -> usize {
     let pin = own_pin(thread);
     let mut wait = Duration::from_micros(20);
     loop {
-        let entered = if pin.is_free() {
-            pin.enter(PINS.clock())
-        } else {
-            pin.enter_within(PINS.clock()).map(|(epoch, before)| {
-                thread.outer.set((before, thread.view.get()));
-                epoch
-            })
-        };
-        if let Ok(epoch) = entered {
-            thread.view.set(Some(epoch));
-            return;
+        if pin.is_free() {
+            if let Ok(epoch) = pin.enter(PINS.clock()) {
+                thread.view.set(Some(epoch));
+                return 0;
+            }
+        } else if let Ok(epoch) = pin.enter_within(PINS.clock()) {
+            thread.outer.set(thread.view.replace(Some(epoch)));
+            return WITHIN;
         }
         // Gates are closed for as long as the scopes of others take to end, and open by
         // themselves at a deadline.
@@ -220,15 +226,10 @@ fn own_pin(thread: &Thread) -> &'static Pin {
 
 #[inline]
 fn unpin(thread: &Thread) {
-    let Some(pin) = thread.pin.get() else { return };
-    if thread.outer.get().0 == 0 {
+    if let Some(pin) = thread.pin.get() {
         pin.leave();
-        give_back_when_ending(thread);
-    } else {
-        let (pinned, view) = thread.outer.replace((0, None));
-        thread.view.set(view);
-        pin.restore(pinned);
     }
+    give_back_when_ending(thread);
 }
 
 #[inline]
