@@ -1,0 +1,1 @@
+//! Detours of aarch64 functions.
