@@ -100,8 +100,8 @@ impl Read {
         of: Option<Section>,
     ) -> Result<Checked, Error> {
         let held = domain.begin()?;
-        let started = Instant::now();
         held.rescan()?;
+        let started = Instant::now();
         let (registry, settings) = (domain.registry(), domain.settings());
         let unit = of.and_then(|section| registry.image_of(section));
         let patch = Patch::check(&self.artifact, &self.manifest, &registry, &settings, unit)?;

@@ -67,7 +67,9 @@ impl Known {
     /// Compares the function whose record stands at `old` in this image with that at `new` in
     /// `other`, both addresses in their files.
     pub(crate) fn compare(&self, old: u64, other: &Self, new: u64) -> Answer {
-        let (Ok(ours), Ok(theirs)) = (self.types(), other.types()) else { return Answer::Unknown };
+        // The other first: where it has none, the file of this one need not be read.
+        let Ok(theirs) = other.types() else { return Answer::Unknown };
+        let Ok(ours) = self.types() else { return Answer::Unknown };
         let (Some(old), Some(new)) = (ours.functions.get(&old), theirs.functions.get(&new)) else {
             return Answer::Unknown;
         };
@@ -85,7 +87,8 @@ impl Known {
     /// Compares the static whose record stands at `old` in this image with that at `new` in
     /// `other`, both addresses in their files.
     pub(crate) fn compare_static(&self, old: u64, other: &Self, new: u64, whose: Whose) -> Answer {
-        let (Ok(ours), Ok(theirs)) = (self.types(), other.types()) else { return Answer::Unknown };
+        let Ok(theirs) = other.types() else { return Answer::Unknown };
+        let Ok(ours) = self.types() else { return Answer::Unknown };
         let types = |known: &FunctionTypes, at: u64| {
             let function = known.functions.get(&at);
             function.map_or([None; 2], |function| types_of_static(&known.graph, *function))
