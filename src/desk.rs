@@ -97,7 +97,7 @@ impl Desk {
                 (Stage::Provisional(provisional), report)
             }
             (Some(Stage::Provisional(provisional)), Move::Accept) => {
-                let report = provisional.accept();
+                let report = provisional.accept()?;
                 domain.publish(&Ok(report.clone()));
                 return Ok(report);
             }

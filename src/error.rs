@@ -161,7 +161,8 @@ pub enum Error {
         /// The number that was asked for.
         number: u64,
     },
-    /// The patch was taken back, because it was found unwell.
+    /// The patch was taken back, because it was found unwell, or by somebody else before it was
+    /// accepted.
     #[error("generation {generation} was taken back: {reason}")]
     Unhealthy {
         /// Its number.

@@ -140,6 +140,8 @@ impl HandOver<'_> {
     }
 
     fn crossing(&self) -> Crossing {
+        // Hooks that ask which generation runs ask in that epoch.
+        self.domain.number(Transition::next_epoch(), self.generation);
         let registry = Arc::clone(&self.registry);
         Crossing {
             domain: self.domain,

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use crate::copies::Kept;
 use crate::digest::Digest;
 use crate::editions::Editions;
+use crate::error::Error;
 
 /// How many refusals are kept.
 const KEPT: usize = 1024;
@@ -187,14 +188,29 @@ impl History {
         next
     }
 
-    /// The history with the generation that runs accepted.
+    /// The history with generation `number` accepted, if it runs or what runs was built upon it.
     pub(crate) fn now_accepted(&self, number: u64) -> Self {
         let mut next = self.clone();
-        if next.active == number {
+        if self.builds_on(self.active, number) && self.builds_on(number, self.accepted) {
             next.accepted = number;
+        }
+        if next.active == number {
             next.set(number, PatchOutcome::Active, None);
         }
         next
+    }
+
+    /// Why generation `number` was taken back, if it was.
+    pub(crate) fn taken_back(&self, number: u64) -> Option<String> {
+        let entry = self.entries.iter().find(|entry| entry.generation == number)?;
+        let taken_back = entry.outcome == PatchOutcome::RolledBack;
+        taken_back.then(|| entry.reason.clone().unwrap_or_else(|| "with a later one".to_owned()))
+    }
+
+    /// Whether generation `number` is `base`, or came after it and all between.
+    fn builds_on(&self, number: u64, base: u64) -> bool {
+        let parent = |number: &u64| self.generation(*number)?.parent;
+        std::iter::successors(Some(number), parent).any(|number| number == base)
     }
 
     fn leave(&mut self, outcome: PatchOutcome, reason: Option<&str>) {
@@ -220,6 +236,35 @@ impl PatchRecord {
             changed: Vec::new(),
             outcome: PatchOutcome::Refused,
             reason: Some(reason),
+        }
+    }
+}
+
+/// Where a rollback leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goal {
+    /// To the generation of this number.
+    Number(u64),
+    /// To the one that ran before the one that runs.
+    Before,
+    /// To the one that was accepted last.
+    Accepted,
+    /// To the one that was accepted last, if the one of this number runs; else nowhere.
+    InsteadOf(u64),
+}
+
+impl Goal {
+    /// The number of the generation, in a process with this `history`.
+    ///
+    /// # Errors
+    /// [`Error::NoGeneration`] when none ran before.
+    pub(crate) fn within(self, history: &History) -> Result<u64, Error> {
+        match self {
+            Self::Number(number) => Ok(number),
+            // Generation 0 has none before it.
+            Self::Before => history.active().parent.ok_or(Error::NoGeneration { number: 0 }),
+            Self::InsteadOf(number) if number != history.active => Ok(history.active),
+            Self::Accepted | Self::InsteadOf(_) => Ok(history.accepted()),
         }
     }
 }
@@ -298,7 +343,14 @@ mod tests {
         let history = committed(&History::default(), PatchOutcome::Provisional);
         assert_eq!(history.accepted(), 0);
         assert_eq!(history.now_accepted(1).accepted(), 1);
-        assert_eq!(committed(&history, PatchOutcome::Provisional).accepted(), 0);
+        let later = committed(&history, PatchOutcome::Provisional);
+        assert_eq!(later.accepted(), 0);
+        assert_eq!(later.now_accepted(1).accepted(), 1, "what runs was built upon it");
+        assert_eq!(later.now_accepted(2).now_accepted(1).accepted(), 2);
+        let back = later.rolled_back(0, "told to");
+        assert_eq!(back.now_accepted(1).accepted(), 0, "it does not run any more");
+        assert_eq!(back.taken_back(1).as_deref(), Some("with a later one"));
+        assert_eq!(back.taken_back(2).as_deref(), Some("told to"));
     }
 
     #[test]

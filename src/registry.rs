@@ -39,8 +39,8 @@ pub(crate) struct LiveImage {
     pub(crate) identity: Identity,
     /// The shared standard library that it uses, if it has none of its own.
     pub(crate) shared_std: Option<String>,
-    /// What is known of its types; forgotten once a newer edition is there, unless the program
-    /// loaded it itself.
+    /// What is known of its types; forgotten once a newer edition runs that has all that it has,
+    /// unless the program loaded it itself.
     pub(crate) types: Option<Arc<Known>>,
     /// The image that the program itself loaded and that this one, as a patch, stands for; its
     /// own number in an image of generation 0.
@@ -234,7 +234,6 @@ impl Registry {
         patch: &Patch,
     ) -> Result<Self, Error> {
         let mut next = self.clone();
-        next.forget_types_of_editions(patch.unit);
         match next.add(&loaded.image, loaded.section, Some(patch)) {
             Ok(Added::Whole) => Ok(next),
             Ok(_) => Err(Error::Bound {
@@ -245,13 +244,43 @@ impl Registry {
         }
     }
 
-    /// Of the editions of a unit only the newest, and the program's own, are compared with.
-    fn forget_types_of_editions(&mut self, unit: usize) {
-        for (number, image) in self.images.iter_mut().enumerate() {
-            if number != unit && image.unit == unit && image.types.is_some() {
+    /// The registry without the types of those editions with which nothing will be compared any
+    /// more, now that image `number` runs: what they have, it has as well, or their unit has.
+    pub(crate) fn without_types_before(&self, number: usize) -> Self {
+        let unit = self.images[number].unit;
+        let needed = self.compared_beside(unit, number);
+        let mut next = self.clone();
+        for (other, image) in next.images.iter_mut().enumerate() {
+            let stays = other == unit || other == number || needed.contains(&other);
+            if !stays && image.unit == unit && image.types.is_some() {
                 *image = Arc::new(LiveImage { types: None, ..LiveImage::clone(image) });
             }
         }
+        next
+    }
+
+    /// The images whose types alone tell of a function, or of what a static holds, that neither
+    /// image `number` nor its `unit` has.
+    fn compared_beside(&self, unit: usize, number: usize) -> BTreeSet<usize> {
+        let stays = |image: usize| image == unit || image == number;
+        let knows =
+            |image: usize| self.images[image].unit == unit && self.images[image].types.is_some();
+        let mut needed = BTreeSet::new();
+        for lives in self.functions.values() {
+            if !lives.iter().any(|live| stays(live.image)) {
+                // Each was compared with those before it.
+                needed.extend(lives.iter().map(|live| live.image).rfind(|image| knows(*image)));
+            }
+        }
+        for lives in self.statics.values() {
+            let mut newest: BTreeMap<*const (), usize> = BTreeMap::new();
+            for live in lives.iter().filter(|live| knows(live.image)) {
+                let known = newest.entry(live.head.instance()).or_insert(live.image);
+                *known = if stays(*known) { *known } else { live.image };
+            }
+            needed.extend(newest.into_values());
+        }
+        needed
     }
 
     /// Adds the hot functions of `image`, which stays for ever, as those of `patch` or as of one that

@@ -21,7 +21,7 @@ use crate::error::Error;
 use crate::failpoint::{Failpoint, passed, reached};
 use crate::hand_over::{Failing, HandOver, HandedOver};
 use crate::health::{Health, healthy};
-use crate::history::{Generation, PatchOutcome, PatchRecord};
+use crate::history::{Generation, Goal, PatchOutcome, PatchRecord};
 use crate::hook::Why;
 use crate::load::{self, Loader, SharedLibrary};
 use crate::manifest::Manifest;
@@ -44,6 +44,7 @@ pub(crate) struct Checked {
     read: Read,
     held: Held,
     patch: Patch,
+    repeated: bool,
 }
 
 /// An artifact that may be loaded.
@@ -105,7 +106,8 @@ impl Read {
         let (registry, settings) = (domain.registry(), domain.settings());
         let unit = of.and_then(|section| registry.image_of(section));
         let patch = Patch::check(&self.artifact, &self.manifest, &registry, &settings, unit)?;
-        if let Some(base) = self.manifest.base {
+        let repeated = is_repeat(&domain.side(), &patch, &self.artifact);
+        if let Some(base) = self.manifest.base.filter(|_| !repeated) {
             let running = running_digest(&domain.side(), patch.unit);
             if running != Some(base) {
                 let path = self.artifact.path().to_owned();
@@ -114,7 +116,7 @@ impl Read {
         }
         reached(Failpoint::Check)?;
         self.timings.check += started.elapsed();
-        Ok(Checked { read: self, held, patch })
+        Ok(Checked { read: self, held, patch, repeated })
     }
 }
 
@@ -124,14 +126,9 @@ impl Checked {
         planned(self.held.domain, self.read.artifact.path(), &self.patch, self.read.timings)
     }
 
-    /// Whether it is the very file that its unit runs already.
-    pub(crate) fn is_repeat(&self) -> bool {
-        let side = self.held.domain.side();
-        let running = side.registry.editions().of(self.patch.unit);
-        let generation = side.history.of_image(running);
-        generation
-            .and_then(|generation| generation.kept.as_ref())
-            .is_some_and(|kept| kept.is_of(self.read.artifact.bytes()))
+    /// Whether it is the very file that runs already, wherever it would.
+    pub(crate) const fn is_repeat(&self) -> bool {
+        self.repeated
     }
 
     /// The report of a patch that there is no need for.
@@ -165,7 +162,7 @@ impl Trusted {
     /// # Errors
     /// [`Error::Copy`], [`Error::Load`], [`Error::Bound`], [`Error::Records`].
     pub(crate) fn load(self) -> Result<Loaded, Error> {
-        let Checked { read, mut held, patch } = self.checked;
+        let Checked { read, mut held, patch, .. } = self.checked;
         let Read { artifact, manifest, stamp, mut timings } = read;
         let started = Instant::now();
         let settings = held.domain.settings();
@@ -242,7 +239,10 @@ impl Prepared {
         let Loaded { patch, mut timings, pending } = loaded;
         let domain = pending.taken().held.domain;
         handed.keep();
-        let Taken { mut held, artifact, stamp, loaded, before, registry } = pending.take();
+        let Taken { mut held, artifact, stamp, loaded, registry, .. } = pending.take();
+        // What runs may have been accepted since it was loaded.
+        let telling = domain.telling();
+        let before = domain.side();
         let fresh = registry.images().len() - 1;
         let number = before.history.next_number();
         let editions = registry.editions().with(patch.units.iter().copied(), fresh);
@@ -263,8 +263,10 @@ impl Prepared {
             reason: None,
         };
         let history = Arc::new(before.history.committed(generation, entry));
-        let after = Side { registry: Arc::new(registry.running(editions)), history };
+        let registry = registry.without_types_before(fresh).running(editions);
+        let after = Side { registry: Arc::new(registry), history };
         timings.commit = domain.change(Transition::plan(before, after), || {});
+        drop(telling);
         drop(gate);
 
         loaded.rest.write(&artifact);
@@ -317,9 +319,12 @@ impl Provisional {
     }
 
     /// Keeps it.
-    pub(crate) fn accept(self) -> Report {
-        self.domain.accept(self.report.generation);
-        self.report
+    ///
+    /// # Errors
+    /// See [`Domain::accept`].
+    pub(crate) fn accept(self) -> Result<Report, Error> {
+        self.domain.accept(self.report.generation)?;
+        Ok(self.report)
     }
 
     /// Keeps it if `health` has no complaint for as long as `duration`, which a thread of its own
@@ -331,7 +336,8 @@ impl Provisional {
         let (domain, generation) = (self.domain, self.report.generation);
         let started = reached(Failpoint::Thread);
         let watch = move || match healthy(duration, || health.check()) {
-            Ok(()) => domain.accept(generation),
+            // Whoever took it back meanwhile knows.
+            Ok(()) => drop(domain.accept(generation)),
             Err(reason) => domain.take_back(generation, reason),
         };
         let thread = thread::Builder::new().name("midair-health".to_owned());
@@ -350,9 +356,19 @@ impl Provisional {
     /// # Errors
     /// See [`Domain::roll_back`].
     pub(crate) fn roll_back(self, reason: &str) -> Result<(), Error> {
-        let accepted = self.domain.side().history.accepted();
-        self.domain.roll_back(accepted, reason, Failing::GoOn).map(|_| ())
+        self.domain.roll_back(Goal::Accepted, reason, Failing::GoOn).map(|_| ())
     }
+}
+
+/// Whether `artifact` is the very file that each unit runs which `patch` reaches: one that joined
+/// late may not.
+fn is_repeat(side: &Side, patch: &Patch, artifact: &Artifact) -> bool {
+    let editions = side.registry.editions();
+    let running = editions.of(patch.unit);
+    let generation = side.history.of_image(running);
+    let kept = generation.and_then(|generation| generation.kept.as_ref());
+    patch.units.iter().all(|unit| editions.of(*unit) == running)
+        && kept.is_some_and(|kept| kept.is_of(artifact.bytes()))
 }
 
 /// The digest of the artifact whose code `unit` runs; `None` where its file is gone.
@@ -406,7 +422,7 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        let Some(Taken { mut held, loaded, before, registry, .. }) = self.0.take() else { return };
+        let Some(Taken { mut held, loaded, registry, .. }) = self.0.take() else { return };
         // Threads that its constructors may have started go on in what the program runs.
         let fresh = registry.images().len() - 1;
         for lives in registry.functions().values() {
@@ -419,8 +435,7 @@ impl Drop for Pending {
                 }
             }
         }
-        let registry = Arc::new(registry.without_last());
-        held.domain.adopt(Side { registry, ..before });
+        held.domain.adopt(&Arc::new(registry.without_last()));
         held.transaction.copies.discard(loaded.kept.path());
     }
 }

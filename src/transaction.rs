@@ -198,7 +198,7 @@ impl Provisional {
     /// Keeps it.
     ///
     /// # Errors
-    /// None today; another image may have to be asked.
+    /// [`Error::Unhealthy`] when somebody else took it back before.
     pub fn accept(self) -> Result<Report, Error> {
         self.0.ticket.advance(Move::Accept)
     }

@@ -100,6 +100,23 @@ fn log(host: &mut Host) -> String {
 }
 
 #[test]
+fn a_hook_that_asks_which_generation_runs_is_told_of_the_one_that_comes() {
+    let (fixture, folder, mut host) = start("lab_hooks_ask", TELLING);
+    host.call("call_value", 0);
+    let asks = "LOG.lock().unwrap().push_str(&format!(\"in {}; \", midair::generation()));";
+    fixture.edit("// <arrive>", asks);
+    for edition in 1..=3 {
+        let text = |edition: u64| format!("EDITION: u64 = {edition}");
+        fixture.edit(&text(edition - 1), &text(edition));
+        let report = patch(&fixture, &folder, &mut host);
+        assert!(report.starts_with(&format!("ok {edition}")), "{report}");
+        let told = log(&mut host);
+        assert!(told.contains(&format!("in {edition};")), "{told}");
+    }
+    host.quit();
+}
+
+#[test]
 fn hooks_run_in_order_and_hand_things_over() {
     let (fixture, folder, mut host) = start("lab_hooks", TELLING);
     assert_eq!((host.call("call_value", 0), log(&mut host)), (0, String::new()));

@@ -254,6 +254,73 @@ pub extern \"C\" fn call_score(_: u64) -> u64 { score() }
     host.quit();
 }
 
+/// A library whose patches bring a static and a function that it does not have itself.
+const BARE: &str = "
+use std::sync::Mutex;
+#[midair::hotpatch]
+fn value() -> u64 { 1 }
+#[unsafe(no_mangle)]
+pub extern \"C\" fn call_value(_: u64) -> u64 { value() }
+";
+
+/// What such a patch brings: two fields of equal size.
+const PAIR: &str = "
+#[repr(C)]
+pub struct Pair { whole: u32, part: f32 }
+#[midair::persist]
+static PAIR: Mutex<Pair> = Mutex::new(Pair { whole: 40, part: 2.0 });
+#[midair::hotpatch]
+fn sum(pair: &Pair) -> u64 { u64::from(pair.whole) + pair.part as u64 }
+";
+const SWAPPED: &str = "Pair { part: f32, whole: u32 }";
+
+/// That of the patches that read it.
+fn with_pair(pair: &str) -> String {
+    let reads = "{ sum(&PAIR.lock().unwrap()) }";
+    format!(
+        "{}{}",
+        BARE.replace("{ 1 }", reads),
+        PAIR.replace("Pair { whole: u32, part: f32 }", pair)
+    )
+}
+
+fn assert_refused_for_the_pair(report: &str) {
+    assert!(report.starts_with("Refused:"), "{report}");
+    for words in ["::PAIR: the program's value cannot be handed over", "::sum"] {
+        assert!(report.contains(words), "{words:?} is not in {report}");
+    }
+}
+
+#[test]
+fn what_only_a_patch_brought_is_compared_after_one_that_failed_and_one_that_lacked_it() {
+    let (fixture, folder) = quiet("lab_state_brought", BARE);
+    let mut host = host(&folder, "lab_state_brought");
+    assert_eq!(host.call("call_value", 0), 1);
+    let pair = with_pair("Pair { whole: u32, part: f32 }");
+    fixture.write(&pair);
+    assert!(patch(&fixture, &folder, &mut host).starts_with("ok 1"));
+    assert_eq!(host.call("call_value", 0), 42);
+    // One that is loaded, and refused by its own hook.
+    let fails = "#[midair::on_load] fn fails() -> Result<(), String> { Err(\"not today\".into()) }";
+    fixture.write(&format!("{pair}{fails}"));
+    let report = patch(&fixture, &folder, &mut host);
+    assert!(report.starts_with("Hook:"), "{report}");
+    fixture.write(&with_pair(SWAPPED));
+    assert_refused_for_the_pair(&patch(&fixture, &folder, &mut host));
+    assert_eq!(host.call("call_value", 0), 42);
+    // One that lacks them: they are as they were when they come back.
+    fixture.write(&BARE.replace("{ 1 }", "{ 3 }"));
+    assert!(patch(&fixture, &folder, &mut host).starts_with("ok 2"));
+    assert_eq!(host.call("call_value", 0), 3);
+    fixture.write(&with_pair(SWAPPED));
+    assert_refused_for_the_pair(&patch(&fixture, &folder, &mut host));
+    fixture.write(&pair);
+    let report = patch(&fixture, &folder, &mut host);
+    assert!(report.starts_with("ok 3"), "{report}");
+    assert_eq!(host.call("call_value", 0), 42);
+    host.quit();
+}
+
 #[test]
 fn each_thread_keeps_its_value_and_drops_it_once() {
     let source = "

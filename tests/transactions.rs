@@ -70,6 +70,9 @@ fn command(words: &str) -> String {
         }
         "stage" => stage(rest),
         "trial" => trial(rest),
+        "overlapping" => number(overlapping(rest)),
+        "gone" => number(gone(rest)),
+        "ill_late" => ill_late(rest),
         "hold" => hold(),
         "ask" => ask(),
         "checkpoint" => tell("checkpoint"),
@@ -147,6 +150,43 @@ fn trial(words: &str) -> String {
         Ok(report) => format!("ok {}", report.generation),
         Err(error) => error.explain(),
     }
+}
+
+fn provisional(path: &str) -> Result<midair::transaction::Provisional, midair::Error> {
+    Artifact::open(path)?.check()?.trust()?.load()?.prepare()?.commit(Level::Scoped)
+}
+
+/// Accepts one patch while the next is under way, and takes that one back.
+fn overlapping(words: &str) -> Result<u64, midair::Error> {
+    let (one, two) = words.split_once(' ').unwrap();
+    let first = provisional(one)?;
+    let second = Artifact::open(two)?.check()?.trust()?.load()?;
+    first.accept()?;
+    second.prepare()?.commit(Level::Scoped)?.roll_back("not this one")?;
+    Ok(both(0))
+}
+
+/// Accepts a patch that somebody else has taken back.
+fn gone(path: &str) -> Result<u64, midair::Error> {
+    let provisional = provisional(path)?;
+    midair::rollback()?;
+    provisional.accept().map(|report| report.generation)
+}
+
+/// A patch is found unwell while the next one, which mends it, is on its way.
+fn ill_late(words: &str) -> String {
+    let (one, two) = words.split_once(' ').unwrap();
+    static COMPLAIN: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    let complaint = || if COMPLAIN.load(std::sync::atomic::Ordering::Relaxed) { Err("ill") } else { Ok(()) };
+    midair::Runtime::builder().accept_within(Duration::from_secs(1), complaint).start().unwrap();
+    midair::reload(one).unwrap();
+    let next = Artifact::open(two).unwrap().check().unwrap().trust().unwrap().load().unwrap();
+    COMPLAIN.store(true, std::sync::atomic::Ordering::Relaxed);
+    sleep(Duration::from_millis(200));
+    let next = next.prepare().unwrap().commit(Level::Immediate).unwrap();
+    let accepted = next.accept().map(|report| report.generation);
+    sleep(Duration::from_millis(500));
+    format!("{} then {}", number(accepted), both(0))
 }
 
 static HOLDER: Mutex<Option<(Sender<&'static str>, Receiver<u64>, JoinHandle<()>)>> = Mutex::new(None);
@@ -393,6 +433,23 @@ fn whatever_is_dropped_on_the_way_is_undone() {
 }
 
 #[test]
+fn what_was_accepted_is_gone_back_to_whatever_was_under_way() {
+    let program = Program::new("lab_overlap", 3);
+    let mut host = program.host();
+    let (two, three) = (program.edition(2), program.edition(3));
+    let paths = format!("{} {}", two.display(), three.display());
+    assert_eq!(tell(&mut host, &format!("overlapping {paths}")), "22");
+    assert_eq!(tell(&mut host, "rollback"), "0");
+    let gone = tell(&mut host, &format!("gone {}", two.display()));
+    let words = "Unhealthy: generation 3 was taken back: the program asked for it";
+    assert!(gone.starts_with(words), "{gone}");
+    assert_eq!(host.call("both", 0), 11);
+    // A complaint about one patch does not take back the one that came after it.
+    assert_eq!(tell(&mut host, &format!("ill_late {paths}")), "5 then 33");
+    host.quit();
+}
+
+#[test]
 fn a_patch_that_is_found_unwell_is_taken_back() {
     let program = Program::new("lab_trials", 3);
     let mut host = program.host();
@@ -599,6 +656,8 @@ fn a_delta_fits_on_what_it_names_and_on_nothing_else() {
     assert!(refused.contains(&format!("is a delta on {second}, but {first} runs")), "{refused}");
     assert!(host.reload(&path("on_first.so")).starts_with("ok 1 "));
     assert_eq!(host.call("both", 0), 15, "the function that it lacks goes on");
+    let again = host.reload(&path("on_first.so"));
+    assert!(again.starts_with("ok 1"), "there is nothing to do: {again}");
     assert!(host.reload(&path("2.so")).starts_with("ok 2 "));
     assert_eq!(host.call("both", 0), 21, "a whole patch replaces both");
     assert!(host.reload(&path("on_first.so")).starts_with("Base: "));

@@ -13,6 +13,7 @@ use super::Domain;
 use crate::error::Error;
 use crate::failpoint::{Failpoint, passed, reached};
 use crate::hand_over::{Failing, HandOver};
+use crate::history::Goal;
 use crate::hook::Why;
 use crate::notice;
 use crate::transition::{Progress, Side, Transition};
@@ -36,34 +37,33 @@ impl Domain {
     /// # Errors
     /// See [`roll_back`](Self::roll_back).
     pub(crate) fn roll_back_to(&'static self, number: Option<u64>) -> Result<u64, Error> {
-        let target = number.or_else(|| self.side().history.active().parent);
-        // Generation 0 has none before it.
-        let target = target.ok_or(Error::NoGeneration { number: 0 })?;
-        self.roll_back(target, "the program asked for it", Failing::Refuse)?;
-        Ok(target)
+        let goal = number.map_or(Goal::Before, Goal::Number);
+        self.roll_back(goal, "the program asked for it", Failing::Refuse).map(|(_, now)| now)
     }
 
-    /// Goes back to generation `number`, for `reason`; returns what ran before.
+    /// Goes back to `goal`, for `reason`; returns what ran before, and what runs now.
     ///
-    /// A transition that is under way is reversed, when it came from there.
+    /// A transition that is under way is reversed, when it came from there. What is the goal is
+    /// found out when nobody else can change what runs.
     ///
     /// # Errors
     /// [`Error::NoGeneration`], [`Error::Busy`], [`Error::Draining`]; where hooks that fail count,
     /// [`Error::Hook`] and [`Error::Undo`].
     pub(crate) fn roll_back(
         &'static self,
-        number: u64,
+        goal: Goal,
         reason: &str,
         failing: Failing,
-    ) -> Result<u64, Error> {
+    ) -> Result<(u64, u64), Error> {
         let held = self.hold()?;
         let before = self.side();
         let running = before.generation();
+        let number = goal.within(&before.history)?;
         let Some(generation) = before.history.generation(number) else {
             return Err(Error::NoGeneration { number });
         };
         if running == number {
-            return Ok(running);
+            return Ok((running, number));
         }
         let registry = Arc::new(before.registry.running(generation.editions.clone()));
         let under_way = !self.finish() && self.announce_reversal(number)?;
@@ -78,17 +78,20 @@ impl Domain {
         };
         let (handed, reason) = hand_over.back(under_way, reason, failing)?;
         reached(Failpoint::RollBack)?;
+        let telling = self.telling();
+        let before = self.side();
         let history = Arc::new(before.history.rolled_back(number, &reason));
         let after = Side { registry, history };
         // It may have come to its end meanwhile.
         if !self.reverse(&after)? {
             self.change(Transition::plan(before, after), || {});
         }
+        drop(telling);
         handed.keep();
         drop(held);
         self.finish_soon();
         notice::info(format_args!("generation {number} runs again: {reason}"));
-        Ok(running)
+        Ok((running, number))
     }
 
     /// Says where calls go when the transition under way is reversed, which leads back to
@@ -140,7 +143,7 @@ impl Domain {
     }
 
     /// Takes note of the generation that runs in `epoch`.
-    fn number(&self, epoch: Epoch, generation: u64) {
+    pub(crate) fn number(&self, epoch: Epoch, generation: u64) {
         // Relaxed: published by the flip that begins the epoch.
         self.generations[epoch.number() as usize % EPOCHS].store(generation, Ordering::Relaxed);
     }
@@ -190,20 +193,26 @@ impl Domain {
     }
 
     /// Says that the generation `number` is to stay.
-    pub(crate) fn accept(&self, number: u64) {
+    ///
+    /// # Errors
+    /// [`Error::Unhealthy`] when it was taken back before.
+    pub(crate) fn accept(&self, number: u64) -> Result<(), Error> {
+        let _telling = self.telling();
+        if let Some(reason) = self.side().history.taken_back(number) {
+            return Err(Error::Unhealthy { generation: number, reason });
+        }
         self.side.rcu(|side| Side {
             registry: Arc::clone(&side.registry),
             history: Arc::new(side.history.now_accepted(number)),
         });
+        Ok(())
     }
 
     /// Takes generation `number` back because of `reason`, if it still runs, and tells everybody.
     pub(crate) fn take_back(&'static self, generation: u64, reason: String) {
-        let side = self.side();
-        if side.generation() != generation {
-            return;
-        }
-        let outcome = match self.roll_back(side.history.accepted(), &reason, Failing::GoOn) {
+        let outcome = match self.roll_back(Goal::InsteadOf(generation), &reason, Failing::GoOn) {
+            // Another one runs already, or somebody wanted this one back.
+            Ok((running, now)) if running == now => return,
             Ok(_) => Error::Unhealthy { generation, reason },
             Err(error) => error,
         };

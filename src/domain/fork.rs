@@ -36,7 +36,10 @@ impl Domain {
         PINS.forked();
         if let Some(transition) = self.transition.load_full() {
             transition.recount();
-            self.side.store(Arc::new(transition.destination().clone()));
+            // Where the flip was seen and not yet noted; later than that more may be known.
+            if self.side().generation() != transition.destination().generation() {
+                self.side.store(Arc::new(transition.destination().clone()));
+            }
             if !transition.is_visible() {
                 transition.settle();
                 self.transition.store(None);

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,7 +15,6 @@ use crate::artifact::Stamp;
 use crate::copies::Copies;
 use crate::error::Error;
 use crate::hook::Values;
-use crate::transition::Side;
 
 /// What only one thread may touch at a time.
 ///
@@ -31,6 +29,9 @@ pub(super) struct Locks {
     holder: AtomicU64,
     /// Held by whoever brings a transition one step further.
     pub(super) steps: Mutex<()>,
+    /// Held by whoever makes a history out of the one that is. What runs may be accepted at any
+    /// time, also while a transaction is under way.
+    pub(super) telling: Mutex<()>,
     /// The state of each artifact when it was last committed.
     pub(super) committed: Mutex<HashMap<PathBuf, Stamp>>,
     pub(super) attempts: Mutex<Attempts>,
@@ -67,9 +68,8 @@ pub(crate) struct Held {
 impl Held {
     /// Makes every image known that was loaded since the last scan.
     pub(crate) fn rescan(&self) -> Result<(), Error> {
-        let side = self.domain.side();
-        let registry = side.registry.rescanned(&self.transaction.reported)?;
-        self.domain.side.store(Arc::new(Side { registry, ..side }));
+        let registry = self.domain.registry().rescanned(&self.transaction.reported)?;
+        self.domain.adopt(&registry);
         Ok(())
     }
 }

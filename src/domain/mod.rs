@@ -10,6 +10,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use midair_trampolines::os;
 use midair_trampolines::routes::EPOCHS;
 use midair_trampolines::section::Section;
+use parking_lot::MutexGuard;
 
 use crate::artifact::Stamp;
 use crate::desk::Desk;
@@ -118,9 +119,14 @@ impl Domain {
         Side::clone(&self.side.load())
     }
 
-    /// Takes over what is known of the process after a transaction that came to nothing.
-    pub(crate) fn adopt(&self, side: Side) {
-        self.side.store(Arc::new(side));
+    /// Takes over what is known of the images of the process; the history is left as it is.
+    pub(crate) fn adopt(&self, registry: &Arc<Registry>) {
+        self.side.rcu(|side| Side { registry: Arc::clone(registry), ..Side::clone(side) });
+    }
+
+    /// Keeps the history as it is, until the guard is dropped.
+    pub(crate) fn telling(&self) -> MutexGuard<'static, ()> {
+        self.locks().telling.lock()
     }
 
     /// What the program has asked for.
@@ -204,7 +210,7 @@ impl Domain {
         let settings = self.settings();
         let provisional = checked.trust()?.load()?.prepare()?.commit(settings.level)?;
         match &settings.health {
-            None => Ok(provisional.accept()),
+            None => provisional.accept(),
             Some((duration, health)) => {
                 let report = provisional.report().clone();
                 provisional.try_out(*duration, Arc::clone(health))?;
