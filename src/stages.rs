@@ -423,6 +423,10 @@ impl Pending {
 impl Drop for Pending {
     fn drop(&mut self) {
         let Some(Taken { mut held, loaded, registry, .. }) = self.0.take() else { return };
+        // The file is still that of the parent, and no thread is here that its constructors started.
+        if !held.is_own() {
+            return;
+        }
         // Threads that its constructors may have started go on in what the program runs.
         let fresh = registry.images().len() - 1;
         for lives in registry.functions().values() {

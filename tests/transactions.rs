@@ -73,6 +73,7 @@ fn command(words: &str) -> String {
         "overlapping" => number(overlapping(rest)),
         "gone" => number(gone(rest)),
         "ill_late" => ill_late(rest),
+        "forked_stage" => forked_stage(rest),
         "hold" => hold(),
         "ask" => ask(),
         "checkpoint" => tell("checkpoint"),
@@ -277,10 +278,21 @@ fn watched(path: &str) -> String {
 }
 
 /// What a forked child sees; its first word is the child's.
-fn fork() -> String {
+fn fork() -> String { in_child(|| both(0)) }
+
+/// A child drops its copy of a patch that its parent goes on with.
+fn forked_stage(path: &str) -> String {
+    let mut prepared = Artifact::open(path).and_then(|artifact| artifact.check()?.trust()?.load()?.prepare()).ok();
+    let seen = in_child(|| { prepared = None; both(0) });
+    let accepted = prepared.unwrap().commit(Level::Scoped).and_then(|provisional| provisional.accept());
+    format!("{seen} then {} {}", number(accepted.map(|report| report.generation)), both(0))
+}
+
+/// The number that `child` returns in a forked child.
+fn in_child(child: impl FnOnce() -> u64) -> String {
     unsafe extern "C" { fn fork() -> i32; fn waitpid(pid: i32, status: *mut i32, options: i32) -> i32; fn _exit(code: i32) -> !; }
     match unsafe { fork() } {
-        0 => unsafe { _exit(both(0) as i32) },
+        0 => unsafe { _exit(child() as i32) },
         child => {
             let mut status = 0;
             unsafe { waitpid(child, &mut status, 0) };
@@ -446,6 +458,19 @@ fn what_was_accepted_is_gone_back_to_whatever_was_under_way() {
     assert_eq!(host.call("both", 0), 11);
     // A complaint about one patch does not take back the one that came after it.
     assert_eq!(tell(&mut host, &format!("ill_late {paths}")), "5 then 33");
+    host.quit();
+}
+
+#[test]
+fn a_child_that_drops_its_parents_patch_takes_nothing_from_it() {
+    let program = Program::new("lab_forked_stage", 2);
+    let mut host = program.host();
+    let told = tell(&mut host, &format!("forked_stage {}", program.edition(2).display()));
+    assert_eq!(told, "11 then 1 22");
+    let copies = lab::files_below(host.copies());
+    let whole = std::fs::metadata(program.edition(2)).unwrap().len();
+    let sizes: Vec<_> = copies.iter().map(|copy| std::fs::metadata(copy).unwrap().len()).collect();
+    assert_eq!(sizes, [whole], "the copy of what runs is there: {copies:?}");
     host.quit();
 }
 

@@ -27,7 +27,7 @@ impl Domain {
         {
             transaction.reported.clone_from(&before.reported);
         }
-        let locks = Locks::new(transaction, old.values.renewed());
+        let locks = Box::leak(Locks::new(transaction, old.values.renewed()));
         if let Some(before) = old.committed.try_lock() {
             locks.committed.lock().clone_from(&before);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -41,9 +42,8 @@ pub(super) struct Locks {
 }
 
 impl Locks {
-    pub(super) fn new(transaction: Transaction, values: Values) -> &'static Self {
-        let locks = Self { idle: Mutex::new(Some(transaction)), values, ..Self::default() };
-        Box::leak(Box::new(locks))
+    pub(super) fn new(transaction: Transaction, values: Values) -> Box<Self> {
+        Box::new(Self { idle: Mutex::new(Some(transaction)), values, ..Self::default() })
     }
 }
 
@@ -66,6 +66,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// Whether it was taken in this process; a forked child finds copies of its parent's.
+    pub(crate) fn is_own(&self) -> bool {
+        ptr::eq(self.locks, self.domain.locks())
+    }
+
     /// Makes every image known that was loaded since the last scan.
     pub(crate) fn rescan(&self) -> Result<(), Error> {
         let registry = self.domain.registry().rescanned(&self.transaction.reported)?;

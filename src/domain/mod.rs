@@ -61,10 +61,9 @@ impl Domain {
             return domain;
         }
         // Two threads may both make one; no lock is taken that a forked child could inherit.
+        let locks = Box::into_raw(Locks::new(Transaction::default(), Values::default()));
         let made = Box::into_raw(Box::new(Self {
-            locks: AtomicPtr::new(
-                ptr::from_ref(Locks::new(Transaction::default(), Values::default())).cast_mut(),
-            ),
+            locks: AtomicPtr::new(locks),
             side: ArcSwap::default(),
             settings: ArcSwap::from_pointee(Settings::default()),
             listeners: ArcSwap::default(),
@@ -80,6 +79,8 @@ impl Domain {
         } else {
             // SAFETY: nobody else has seen this box.
             drop(unsafe { Box::from_raw(made) });
+            // SAFETY: nor that one, which belonged to it.
+            drop(unsafe { Box::from_raw(locks) });
         }
         Self::made().expect("one of the two was stored")
     }
