@@ -7,7 +7,7 @@ use std::time::Duration;
 /// | level | calls outside of scopes | calls in a [`scope`](crate::scope()) | the patch |
 /// |---|---|---|---|
 /// | `Immediate` | a call that began in old code ends there; each later call runs new code | run the generation that was current when the scope was entered | is visible at once |
-/// | `Scoped` | all functions change at one instant | the same | is visible at once; whoever asked learns when the last old scope has ended |
+/// | `Scoped` | all functions change at one instant | the same | is visible at once; whoever asked for it waits, for up to ten seconds, until the last old scope has ended |
 /// | `Quiescent` | all functions change at one instant | the same | becomes visible when no scope is left; new ones wait meanwhile |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -16,7 +16,8 @@ pub enum Level {
     #[default]
     Immediate,
     /// The patch counts as done when nobody is left in a scope of the old generation; it is
-    /// visible long before.
+    /// visible long before. After ten seconds, or where the caller itself is in such a scope,
+    /// [`Report::drained`](crate::Report::drained) says that somebody still is.
     Scoped,
     /// No scope of the old generation exists when the new one becomes visible.
     Quiescent {

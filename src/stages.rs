@@ -280,7 +280,7 @@ impl Prepared {
             image.is_some_and(|image| registry.is_in_use(image))
         });
         drop(held);
-        let drained = domain.finish_soon();
+        let drained = domain.finish_soon(level);
         let report = Report {
             generation: number,
             path: artifact.path().to_owned(),

@@ -84,6 +84,15 @@ fn command(words: &str) -> String {
             stragglers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
         }
         "drained" => format!("{:?}", midair::transition().unwrap().wait(Duration::from_secs(20)).is_ok()),
+        "awaited" => {
+            hold();
+            let releasing = std::thread::spawn(|| {
+                sleep(Duration::from_millis(300));
+                release()
+            });
+            let outcome = reloaded(rest);
+            format!("{outcome}, the holder then saw {}", releasing.join().unwrap())
+        }
         "inside" => midair::scope(|| reloaded(rest)),
         "reload" => reloaded(rest),
         "within" => within(),
@@ -525,7 +534,6 @@ fn an_automatic_patch_that_is_found_unwell_is_taken_back() {
 fn a_scope_sees_one_generation_and_is_named_when_it_delays() {
     let program = Program::new("lab_scopes", 3);
     let mut host = program.host();
-    tell(&mut host, "level scoped");
     assert_eq!(tell(&mut host, "hold"), "11");
     assert_eq!(reload(&mut host, &program.edition(2)), "ok 1 false");
     assert_eq!(host.call("both", 0), 22, "outside of scopes the new code runs");
@@ -550,7 +558,9 @@ fn a_scope_sees_one_generation_and_is_named_when_it_delays() {
     assert_eq!(tell(&mut host, "drained"), "true");
     assert_eq!(tell(&mut host, "progress"), "None");
     assert_eq!(tell(&mut host, "release"), "22");
-    assert_eq!(reload(&mut host, &program.edition(3)), "ok 2 true");
+    tell(&mut host, "level scoped");
+    let awaited = tell(&mut host, &format!("awaited {}", program.edition(3).display()));
+    assert_eq!(awaited, "ok 2 true, the holder then saw 33", "old scopes are waited for");
     assert_eq!(tell(&mut host, "unwound"), "true false", "a panic leaves its scopes");
     assert_eq!(tell(&mut host, "within"), "(33, 33)");
     host.quit();

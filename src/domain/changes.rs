@@ -10,6 +10,8 @@ use midair_trampolines::routes::EPOCHS;
 use midair_trampolines::scope::{Epoch, PINS, pinned};
 
 use super::Domain;
+use super::held::PATIENCE;
+use crate::Level;
 use crate::error::Error;
 use crate::failpoint::{Failpoint, passed, reached};
 use crate::hand_over::{Failing, HandOver};
@@ -21,6 +23,11 @@ use crate::transition::{Progress, Side, Transition};
 /// For how long a transition is brought to its end by the thread that began it; then another one
 /// waits for those who are left in old scopes.
 const AT_ONCE: Duration = Duration::from_millis(1);
+
+/// Whether the calling thread is in a scope of an epoch that is over.
+pub(super) fn is_in_older_scope() -> bool {
+    pinned().is_some_and(|epoch| epoch < PINS.clock().now().epoch())
+}
 
 impl Domain {
     /// How far the transition under way has come; `None` when none is.
@@ -89,7 +96,7 @@ impl Domain {
         drop(telling);
         handed.keep();
         drop(held);
-        self.finish_soon();
+        self.finish_soon(Level::Immediate);
         notice::info(format_args!("generation {number} runs again: {reason}"));
         Ok((running, number))
     }
@@ -164,15 +171,25 @@ impl Domain {
         true
     }
 
-    /// Ends the transition under way, at once or by a thread that waits for those who are left in
-    /// older scopes; whether it has ended.
-    pub(crate) fn finish_soon(&'static self) -> bool {
+    /// Ends the transition under way: at once, or when those who are left in older scopes have
+    /// ended, which `level` may wish to wait for; else a thread waits for them. Whether it has
+    /// ended.
+    pub(crate) fn finish_soon(&'static self, level: Level) -> bool {
+        // Who is in an older scope itself would wait for itself.
+        let patience = match level {
+            Level::Scoped if !is_in_older_scope() => PATIENCE,
+            _ => AT_ONCE,
+        };
         let started = Instant::now();
-        while started.elapsed() < AT_ONCE {
+        while started.elapsed() < patience {
             if self.finish() {
                 return true;
             }
-            std::thread::yield_now();
+            if started.elapsed() < AT_ONCE {
+                std::thread::yield_now();
+            } else {
+                std::thread::sleep(Duration::from_micros(200));
+            }
         }
         let drain = move || {
             let mut pause = Duration::from_micros(100);

@@ -6,11 +6,11 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use midair_trampolines::scope::{PINS, pinned};
 use midair_trampolines::section::Section;
 use parking_lot::{Condvar, Mutex};
 
 use super::Domain;
+use super::changes::is_in_older_scope;
 use super::news::Attempts;
 use crate::artifact::Stamp;
 use crate::copies::Copies;
@@ -55,8 +55,8 @@ pub(crate) struct Transaction {
     pub(super) reported: Vec<Section>,
 }
 
-/// How long a patch waits for the one before it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a patch waits for the one before it, and for scopes of its own accord.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The right to change what runs: one transaction has it at a time, on whatever thread.
 pub(crate) struct Held {
@@ -109,8 +109,7 @@ impl Domain {
         let started = Instant::now();
         while !self.finish() {
             let Some(transition) = self.transition.load_full() else { continue };
-            let ours = pinned().is_some_and(|epoch| epoch < PINS.clock().now().epoch());
-            if ours || started.elapsed() >= PATIENCE {
+            if is_in_older_scope() || started.elapsed() >= PATIENCE {
                 return Err(Error::Draining {
                     generation: transition.destination().generation(),
                     stragglers: transition.stragglers(),
