@@ -26,13 +26,15 @@ pub(crate) enum Connection {
 /// table into its own cell when it is the first.
 ///
 /// # Errors
-/// [`Error::Unsupported`] where the images of a process cannot be found.
+/// [`Error::Unsupported`] where the images of a process cannot be found, [`Error::OtherMidair`].
 pub(crate) fn connect() -> Result<Connection, Error> {
     let own = identity::cells();
     let seed = own.seed();
     if !seed.is_null() {
         // SAFETY: the domain's loader wrote the address of its own table there.
-        return Ok(Connection::Remote(unsafe { Remote::new(seed) }));
+        return unsafe { Remote::of_same_version(seed) }
+            .map(Connection::Remote)
+            .ok_or(Error::OtherMidair);
     }
     if own.domain().is_null() {
         // What is published must stay, and so must the handlers that a domain registers.
@@ -44,7 +46,7 @@ pub(crate) fn connect() -> Result<Connection, Error> {
         return Ok(Connection::Own(Domain::own()));
     }
     // SAFETY: found in the cell of an image of this process, where only `join` writes.
-    Ok(Connection::Remote(unsafe { Remote::new(domain) }))
+    unsafe { Remote::of_same_version(domain) }.map(Connection::Remote).ok_or(Error::OtherMidair)
 }
 
 /// The table that any image of this process has joined already.

@@ -112,6 +112,8 @@ impl Desk {
                 return Ok(report);
             }
             (_, Move::Drop) => return Ok(Report::nothing()),
+            // It was begun by the process that this one was forked from.
+            (None, _) => return Err(Error::Busy),
             _ => unreachable!("the types of a transaction allow each step in its place alone"),
         };
         self.stages.lock().insert(number, stage);

@@ -221,6 +221,11 @@ pub enum Error {
         /// How long was waited.
         waited: Duration,
     },
+    /// The process has a runtime already, of another version of midair or by another compiler.
+    #[error(
+        "another library of this process runs midair in another version, or built by another compiler"
+    )]
+    OtherMidair,
     /// This platform lacks something that patching needs.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
@@ -335,12 +340,14 @@ pub enum ErrorKind {
     Undo = 27,
     /// [`Error::Injected`].
     Injected = 28,
+    /// [`Error::OtherMidair`].
+    OtherMidair = 29,
     /// A kind that this version does not know.
     Unknown = 0,
 }
 
 impl ErrorKind {
-    const ALL: [Self; 28] = [
+    const ALL: [Self; 29] = [
         Self::Read,
         Self::NotAFile,
         Self::Changing,
@@ -369,6 +376,7 @@ impl ErrorKind {
         Self::NeedsQuiescence,
         Self::Undo,
         Self::Injected,
+        Self::OtherMidair,
     ];
 
     pub(crate) fn from_number(number: u32) -> Self {
@@ -409,6 +417,7 @@ impl Error {
             Self::NeedsQuiescence { .. } => ErrorKind::NeedsQuiescence,
             Self::Undo { .. } => ErrorKind::Undo,
             Self::Injected { .. } => ErrorKind::Injected,
+            Self::OtherMidair => ErrorKind::OtherMidair,
             Self::Domain { kind, .. } => *kind,
         }
     }
@@ -526,6 +535,9 @@ impl Error {
                  program if it is not"
                 .to_owned(),
             Self::Injected { .. } => "unset MIDAIR_FAILPOINT".to_owned(),
+            Self::OtherMidair => "build all libraries of one process with the same version of \
+                 midair and the same compiler"
+                .to_owned(),
             Self::TimedOut { .. } => {
                 "see whether the build failed, and whether midair follows the right file: set \
                  MIDAIR_LOG=debug"

@@ -3,7 +3,8 @@
 use midair_trampolines::identity::{Cells, IdentityParts, IdentityRecord, PanicStrategy};
 use midair_trampolines::text::packed_len;
 
-const RUSTC: &str = env!("MIDAIR_RUSTC");
+/// The compiler, by release and commit.
+pub(crate) const RUSTC: &str = env!("MIDAIR_RUSTC");
 const TARGET: &str = env!("MIDAIR_TARGET");
 const FEATURES: &str = env!("MIDAIR_FEATURES");
 const VERSION: &str = env!("CARGO_PKG_VERSION");

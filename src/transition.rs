@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use midair_trampolines::function::{FunctionHead, Turn};
 use midair_trampolines::os;
 use midair_trampolines::routes::{EPOCHS, Edition};
-use midair_trampolines::scope::{Epoch, Gate, PINS};
+use midair_trampolines::scope::{Epoch, Gate, PINS, pinned};
 
 use crate::history::History;
 use crate::registry::{Live, Registry};
@@ -357,9 +357,13 @@ impl ClosedGate {
     /// Who is still in a scope; the gate is open again.
     pub(crate) fn close(deadline: Duration, generation: u64) -> Result<Self, Vec<Straggler>> {
         let started = Instant::now();
+        let next = Transition::next_epoch();
+        if pinned().is_some() {
+            // The caller would wait for itself, and hold up everybody else meanwhile.
+            return Err(stragglers(next, started, |_| generation));
+        }
         PINS.set_gate(Gate::Closed);
         let closed = Self(());
-        let next = Transition::next_epoch();
         while PINS.any_before(next) {
             if started.elapsed() >= deadline {
                 return Err(stragglers(next, started, |_| generation));

@@ -14,6 +14,7 @@ use super::changes::is_in_older_scope;
 use super::news::Attempts;
 use crate::artifact::Stamp;
 use crate::copies::Copies;
+use crate::desk::Desk;
 use crate::error::Error;
 use crate::hook::Values;
 
@@ -37,6 +38,8 @@ pub(super) struct Locks {
     pub(super) committed: Mutex<HashMap<PathBuf, Stamp>>,
     pub(super) attempts: Mutex<Attempts>,
     pub(super) changed: Condvar,
+    /// Transactions that somebody takes step by step.
+    pub(super) desk: Desk,
     /// What one generation left for another.
     pub(super) values: Values,
 }

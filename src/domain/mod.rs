@@ -47,8 +47,6 @@ pub(crate) struct Domain {
     transition: ArcSwapOption<Transition>,
     /// The number of the generation that runs, by epoch: who reads an epoch reads its number.
     generations: [AtomicU64; EPOCHS],
-    /// Transactions that somebody takes step by step.
-    desk: Desk,
 }
 
 static DOMAIN: AtomicPtr<Domain> = AtomicPtr::new(ptr::null_mut());
@@ -69,7 +67,6 @@ impl Domain {
             listeners: ArcSwap::default(),
             transition: ArcSwapOption::empty(),
             generations: [const { AtomicU64::new(0) }; EPOCHS],
-            desk: Desk::default(),
         }));
         // Release: pairs with the Acquire in `made`.
         let order = (Ordering::AcqRel, Ordering::Acquire);
@@ -154,7 +151,8 @@ impl Domain {
     /// # Errors
     /// [`Error::Busy`] from within a patch's constructor, [`Error::Unsupported`].
     pub(crate) fn join(&'static self, section: Section) -> Result<(), Error> {
-        let mut held = self.begin()?;
+        // What it learns changes nothing, so old scopes need not end first.
+        let mut held = self.hold()?;
         if !held.transaction.reported.contains(&section) {
             held.transaction.reported.push(section);
         }
@@ -226,7 +224,7 @@ impl Domain {
     }
 
     /// The steps of transactions.
-    pub(crate) fn desk(&self) -> &Desk {
-        &self.desk
+    pub(crate) fn desk(&self) -> &'static Desk {
+        &self.locks().desk
     }
 }

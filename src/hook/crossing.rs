@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use midair_trampolines::hook::{Hook, HookHead, When};
 use midair_trampolines::os;
-use midair_trampolines::scope::Epoch;
+use midair_trampolines::scope::{Epoch, depth};
 
 use super::context::{RawContext, Why};
 use super::outcome::reason_of;
@@ -136,21 +136,29 @@ impl Crossing {
             Why::Undo => 2,
         };
         let theirs = Arc::clone(&desk);
+        let has_forgotten = Arc::new(AtomicBool::new(false));
+        let forgotten = Arc::clone(&has_forgotten);
         let work = move || {
-            let _stepped = Stepped::into(epoch);
+            let stepped = Stepped::into(epoch);
             let desk = Arc::as_ptr(&theirs).cast();
             let context = RawContext { old, new, why, desk, put, take };
-            reason_of(|failed| {
+            let outcome = reason_of(|failed| {
                 // SAFETY: a context and a sink that live for the time of the call.
                 unsafe { (head.run())((&raw const context).cast(), failed) }
-            })
-            .map_or(Ok(()), Err)
+            });
+            if depth() > 1 {
+                // A guard that was forgotten may be looked through for ever. The thread's own end
+                // takes its pin back.
+                forgotten.store(true, Ordering::Release);
+                std::mem::forget(stepped);
+            }
+            outcome.map_or(Ok(()), Err)
         };
         notice::debug(format_args!("hook {} begins", hook.name));
         let outcome = within(self.domain, self.deadline, work);
         desk.is_closed.store(true, Ordering::Release);
         // Its thread has a share of the desk for as long as it runs.
-        if Arc::strong_count(&desk) > 1 {
+        if Arc::strong_count(&desk) > 1 || has_forgotten.load(Ordering::Acquire) {
             abandoned.store(true, Ordering::Release);
         }
         outcome

@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use midair_trampolines::hash::Hash;
+use midair_trampolines::record::FORMAT;
 use midair_trampolines::section::Section;
 
 use crate::domain::{Domain, Listener, guarded};
@@ -27,8 +29,8 @@ use scopes::Scopes;
 #[derive(Debug)]
 pub(crate) struct Table {
     size: usize,
-    version: u32,
-    reserved: u32,
+    /// Which midair this is, compiled by what.
+    version: u64,
     ask: extern "C" fn(number: u64, question: Bytes, taker: Taker),
     generation: extern "C" fn() -> u64,
     listen: extern "C" fn(Hearer),
@@ -36,12 +38,18 @@ pub(crate) struct Table {
     scopes: Scopes,
 }
 
-const VERSION: u32 = 2;
+/// What crosses is not versioned piece by piece: both sides have to be the same midair, compiled by
+/// the same compiler.
+const VERSION: u64 = Hash::new()
+    .bytes(env!("CARGO_PKG_VERSION").as_bytes())
+    .bytes(crate::identity::RUSTC.as_bytes())
+    .word(FORMAT as u64)
+    .word(5)
+    .finish();
 
 static TABLE: Table = Table {
     size: size_of::<Table>(),
     version: VERSION,
-    reserved: 0,
     ask,
     generation,
     listen,
@@ -200,6 +208,24 @@ impl Remote {
     pub(crate) unsafe fn new(table: *const ()) -> Self {
         // SAFETY: the caller vouches for it; tables are immutable statics.
         Self(unsafe { &*table.cast::<Table>() })
+    }
+
+    /// The runtime behind `table`, if it understands what is said here.
+    ///
+    /// # Safety
+    /// - As for [`new`](Self::new), but the table may be that of another version, which begins with
+    ///   its size and its version as well.
+    pub(crate) unsafe fn of_same_version(table: *const ()) -> Option<Self> {
+        let table = table.cast::<Table>();
+        // SAFETY: every table begins with its size.
+        let size = unsafe { (*table).size };
+        if size != size_of::<Table>() {
+            return None;
+        }
+        // SAFETY: the whole of it is there.
+        let version = unsafe { (*table).version };
+        // SAFETY: it is one of ours, and the caller vouches for the rest.
+        (version == VERSION).then(|| unsafe { Self::new(table.cast()) })
     }
 
     /// Asks the domain.

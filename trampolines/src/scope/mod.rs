@@ -12,5 +12,5 @@ pub use clock::{Clock, Epoch, Gate, Word};
 pub use pin::{Closed, OwnedPin, Pin, Pinned, Pins};
 #[cfg(not(loom))]
 pub use thread::{
-    Before, Here, PINS, checkpoint, decided, enter, leave, pinned, step_into, step_out,
+    Before, Here, PINS, checkpoint, decided, depth, enter, leave, pinned, step_into, step_out,
 };

@@ -120,6 +120,12 @@ pub fn pinned() -> Option<Epoch> {
     THREAD.with(|thread| thread.view.get().filter(|_| thread.depth.get() != 0))
 }
 
+/// How many scopes the calling thread is in.
+#[must_use]
+pub fn depth() -> usize {
+    THREAD.with(|thread| thread.depth.get())
+}
+
 /// What a thread saw before it [stepped into](step_into) another epoch.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -140,11 +146,18 @@ pub fn step_into(epoch: Epoch) -> Before {
 }
 
 /// Lets the calling thread see what it saw before.
+///
+/// Scopes that were entered meanwhile and are still open go on as scopes of the thread's own; of
+/// those that were open before, the ones that were left meanwhile are left.
 pub fn step_out(before: Before) {
-    THREAD.with(|thread| {
+    let (entered, left) = THREAD.with(|thread| {
+        let (is, was) = (thread.depth.get(), before.depth + 1);
         thread.view.set(Epoch::of_number(before.view));
         thread.depth.set(before.depth);
+        (is.saturating_sub(was), was.saturating_sub(is))
     });
+    (0..entered).for_each(|_| enter());
+    (0..left).for_each(|_| leave());
 }
 
 /// The epoch in which a call that a router decides belongs; it stays pinned while `decide` runs.
@@ -321,6 +334,21 @@ mod tests {
         .join()
         .unwrap();
         assert!(!PINS.any_before(PINS.clock().now().epoch().next()));
+    }
+
+    #[test]
+    fn a_scope_may_outlive_the_epoch_that_it_was_entered_in() {
+        let _alone = ALONE.lock();
+        let before = step_into(PINS.clock().now().epoch());
+        enter();
+        step_out(before);
+        let next = PINS.flip();
+        assert!(pinned().is_some() && PINS.any_before(next), "an open scope pins nothing");
+        let before = step_into(next);
+        leave();
+        step_out(before);
+        assert_eq!(pinned(), None);
+        assert!(!PINS.any_before(next.next()), "a scope that was left is still pinned");
     }
 
     #[test]
