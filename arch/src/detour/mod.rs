@@ -33,6 +33,7 @@ mod function;
 mod original;
 mod patch;
 mod refusal;
+mod relays;
 mod tier;
 pub mod x86_64;
 
@@ -40,4 +41,5 @@ pub use function::{Function, Memory};
 pub use original::{Defect, Original, Place};
 pub use patch::Patch;
 pub use refusal::Refusal;
+pub use relays::Relays;
 pub use tier::{Branch, Hazard, Means, Passed, Reason, Tier};

@@ -41,7 +41,7 @@ impl Original {
         self.code
     }
 
-    /// Every instruction of the moved block, in order.
+    /// Every instruction of the moved block, in order, and what follows it: the way back.
     #[must_use]
     pub fn places(&self) -> &[Place] {
         &self.places

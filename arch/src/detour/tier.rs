@@ -76,6 +76,9 @@ pub struct Passed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
+    /// This instruction set has no such way.
+    #[error("instructions of this machine leave no room for it")]
+    NoSuchTier,
     /// The first instruction is something else.
     #[error("the function does not begin with a no-operation made for it")]
     NotPatchable,

@@ -20,6 +20,8 @@ pub(crate) fn golden(name: &str, found: &str) {
 }
 
 /// Bytes as people write them; what stands between `|` is for the eye only.
+#[expect(clippy::allow_attributes, reason = "not every test writes bytes")]
+#[allow(dead_code, reason = "not every test writes bytes")]
 pub(crate) fn bytes(hex: &str) -> Vec<u8> {
     let digits = hex.split([' ', '|', '\n']).filter(|digits| !digits.is_empty());
     digits.map(|digits| u8::from_str_radix(digits, 16).unwrap()).collect()

@@ -23,5 +23,4 @@ mod verify;
 pub use jump::{BREAKPOINT, JUMP_LEN, RELAY_LEN, far_jump, near_jump, relay, short_jump};
 pub use plan::Plan;
 pub use prologue::Prologue;
-pub use pun::{Pun, Relays};
 pub use relocate::Moved;

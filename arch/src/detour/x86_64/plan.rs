@@ -5,12 +5,14 @@ use std::ops::Range;
 use iced_x86::{Decoder, DecoderOptions};
 
 use super::super::patch::WORD;
-use super::super::{Branch, Defect, Hazard, Means, Original, Passed, Patch, Reason, Refusal, Tier};
+use super::super::{
+    Branch, Defect, Hazard, Means, Original, Passed, Patch, Reason, Refusal, Relays, Tier,
+};
 use super::block::{Block, calls};
 use super::jump::{BREAKPOINT, near_jump, short_jump};
 use super::ladder::{Rung, is_inner};
 use super::prologue::Prologue;
-use super::pun::{Pun, Relays};
+use super::pun;
 use super::relocate::Moved;
 use super::text::text;
 
@@ -97,7 +99,9 @@ impl Plan {
 
     /// Where in `free` memory a relay fits, the nearest first.
     pub fn relays(&self, free: impl IntoIterator<Item = Range<u64>>) -> Relays {
-        Relays::new(self.jump_at(), self.pun(), free)
+        let is_free = self.rung.island.is_some() || self.tier == Tier::StopTheWorld;
+        let boundaries = if is_free { &[][..] } else { &self.rung.cover.inner };
+        pun::relays(self.jump_at(), boundaries, free)
     }
 
     /// Writes the moved instructions for a trampoline at `address`.
@@ -139,11 +143,6 @@ impl Plan {
     /// Where the jump to the relay lies.
     fn jump_at(&self) -> u64 {
         self.rung.island.unwrap_or(self.entry())
-    }
-
-    fn pun(&self) -> Pun {
-        let free = self.rung.island.is_some() || self.tier == Tier::StopTheWorld;
-        if free { Pun::free() } else { Pun::at(&self.rung.cover.inner) }
     }
 
     pub(super) const fn block(&self) -> &Block {

@@ -29,6 +29,8 @@ impl Block {
             falls_through = !ends_flow(&instruction);
         }
         if falls_through {
+            let to = writer.emitter.here();
+            writer.places.push(Place { from: self.end(), to, calls: false });
             writer.jump(self.end());
         }
         let Writer { emitter, places, .. } = writer;

@@ -191,6 +191,7 @@ impl<'a> Proof<'a> {
 
     fn way_back(&mut self) -> Result<(), Defect> {
         let (is, target) = (self.next(), self.block.end());
+        self.places.push(Place { from: target, to: is.ip(), calls: false });
         let direct = is.is_jmp_short_or_near() && is.near_branch_target() == target;
         if direct || self.reads_literal(&is, JUMP_THROUGH, target) {
             return Ok(());
