@@ -27,6 +27,30 @@
 //! - A call inside the moved block pushes an address in the trampoline; its callee returns there.
 //!   Whoever unwinds needs to be told: [`Original::returns`].
 //! - Landing pads (`endbr64`, `bti`, `paciasp`) stay in place, and the original begins with a copy.
+//!
+//! # Examples
+//! ```
+//! use midair_arch::detour::x86_64::{Plan, Prologue};
+//! use midair_arch::detour::{Function, Means, Tier};
+//!
+//! // push rbp; mov rbp, rsp; call +0x1000; pop rbp; ret
+//! let code = [0x55, 0x48, 0x89, 0xe5, 0xe8, 0, 0x10, 0, 0, 0x5d, 0xc3];
+//! let function = Function::sized(0x7f00_0040_1000, &code, code.len());
+//! let plan = Plan::new(&Prologue::decode(&function, &())?, Means::TRAPS)?;
+//! assert_eq!(plan.tier(), Tier::Punned);
+//!
+//! // The trampoline: what is written is proven before anything else may be done with it.
+//! let original = plan.relocate(0x7f00_0050_0000)?.verify(&plan)?;
+//! // A thread that stands behind the first instruction goes on behind its copy.
+//! assert_eq!(original.resume(0x7f00_0040_1001), Some(0x7f00_0050_0001));
+//!
+//! // The relay: its address makes breakpoints of the bytes on which instructions began.
+//! let relay = plan.relays([0x7eff_c000_0000..0x7eff_f000_0000, 0..0x1000]).next().unwrap();
+//! let patch = plan.patch(relay)?;
+//! assert_eq!(patch.boundaries, [1, 4]);
+//! assert_eq!((patch.new[1], patch.new[4]), (0xcc, 0xcc));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod aarch64;
 mod function;

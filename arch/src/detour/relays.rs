@@ -120,7 +120,7 @@ fn next(least: u32, mask: u32, bits: u32) -> Option<u32> {
     // Bits above the highest wrong one are right.
     if bits >> top & 1 == 1 {
         let low = u32::MAX >> (31 - top);
-        return Some(least & !low | bits & low);
+        return Some(least & !low | bits);
     }
     // It is too large there: count up in the bits above that are not given.
     let above = (u64::from(least | mask) >> (top + 1)) + 1;

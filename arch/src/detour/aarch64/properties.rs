@@ -178,3 +178,29 @@ fn a_branch_that_leads_elsewhere_is_told() {
     assert_eq!(expected, "cbz 0x7f0000401040 (b4000205)");
     assert_eq!(found, "cbz 0x7f0000401044 (b4fe0225)");
 }
+
+/// `b #0x1000`, moved out of reach: `ldr x17, #8; ret x17` and the address.
+fn far_jump() -> (Plan, Original) {
+    let plan = plans(&0x1400_0400_u32.to_le_bytes()).remove(0);
+    let Some(Moved(moved)) = moved(&plan, 0x1000_0000) else { unreachable!() };
+    assert_eq!(moved.bytes[..8], [0x5800_0051_u32, 0xd65f_0220].map(u32::to_le_bytes).concat());
+    (plan, moved)
+}
+
+#[test]
+fn the_long_way_takes_no_register_that_may_be_in_use() {
+    let (plan, mut moved) = far_jump();
+    let words = [0x5800_0049_u32, 0xd65f_0120].map(u32::to_le_bytes).concat();
+    moved.bytes[..8].copy_from_slice(&words);
+    assert!(matches!(Moved(moved).verify(&plan), Err(Defect::Differs { .. })));
+}
+
+#[test]
+fn nothing_hides_before_a_literal() {
+    let (plan, mut moved) = far_jump();
+    moved.bytes[..4].copy_from_slice(&0x5800_0091_u32.to_le_bytes());
+    let hidden: Vec<u8> = [0xd503_201f_u32; 2].map(u32::to_le_bytes).concat();
+    moved.bytes.splice(8..8, hidden);
+    let verdict = Moved(moved).verify(&plan);
+    assert_eq!(verdict, Err(Defect::Leftover { at: 0x1000_0008 }));
+}

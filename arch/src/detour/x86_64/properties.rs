@@ -151,3 +151,29 @@ fn a_jump_that_leads_elsewhere_is_told() {
     assert_eq!(expected, "je short 0x7F000040100A");
     assert_eq!(found, "je 0x7F000040100B");
 }
+
+#[test]
+fn nothing_hides_before_a_literal() {
+    // jmp, moved out of reach: notrack jmp [rip+1]; a byte to align; the address.
+    let plan = plans(&[0xe9, 0, 0x10, 0, 0]).remove(0);
+    let Some(Moved(mut moved)) = moved(&plan, 0x1000_0000) else { unreachable!() };
+    assert_eq!(moved.bytes[..8], [0x3e, 0xff, 0x25, 1, 0, 0, 0, BREAKPOINT]);
+    moved.bytes[3] += 8;
+    moved.bytes.splice(7..7, [BREAKPOINT; 8]);
+    let verdict = Moved(moved).verify(&plan);
+    assert_eq!(verdict, Err(Defect::Leftover { at: 0x1000_0007 }));
+}
+
+#[test]
+fn a_relay_that_does_not_fit_is_refused() {
+    // push rbp; mov rbp, rsp; pop rbp; ret
+    let plan = plans(&[0x55, 0x48, 0x89, 0xe5, 0x5d, 0xc3]).remove(0);
+    assert_eq!(plan.tier(), Tier::Punned);
+    let free = [ADDRESS - 0x7fff_0000..ADDRESS, ADDRESS + 0x1000..ADDRESS + 0x7fff_0000];
+    let relay = plan.relays(free).next().unwrap();
+    assert!(plan.patch(relay).is_ok());
+    for relay in [relay + 1, relay - (1 << 24), ADDRESS + (1 << 40)] {
+        let refused = Err(Refusal::RelayDoesNotFit { address: ADDRESS, relay });
+        assert_eq!(plan.patch(relay), refused);
+    }
+}
