@@ -580,6 +580,24 @@ mod tests {
     }
 
     #[test]
+    fn a_cell_that_is_filled_in_a_file_is_refused() {
+        let raw_of = |bytes: &[u8]| Function::check_cells(records(bytes).unwrap()[0]);
+        let mut bytes = bytes();
+        raw_of(&bytes).unwrap();
+        for at in [
+            std::mem::offset_of!(super::FunctionHead, onward),
+            std::mem::offset_of!(super::FunctionHead, resume),
+            std::mem::offset_of!(super::FunctionHead, primary),
+            std::mem::offset_of!(super::FunctionHead, routes),
+        ] {
+            bytes[at] = 8;
+            let refused = raw_of(&bytes).unwrap_err();
+            assert!(refused.to_string().contains("is filled in the file"), "{refused}");
+            bytes[at] = 0;
+        }
+    }
+
+    #[test]
     fn a_rearmed_slot_goes_through_the_shim_and_then_on() {
         static SLOT: Slot = Slot::new(shim as *const ());
         let record: FunctionRecord<((),), 0, 8> = FunctionRecord::new(FunctionParts {
